@@ -1,0 +1,35 @@
+import type { Digest } from '#core/digest.ts';
+import type { ObjectRef } from '#core/job.ts';
+
+/** Object storage, one bucket per instance. Every adapter passes test/contracts/object-store.ts. */
+export interface ObjectStore {
+  /** Uploads a local file with its sha256 as checksum; idempotent for equal content. */
+  putFile(key: string, path: string, sha256: Digest): Promise<ObjectRef>;
+  /** Uploads bytes, with their sha256 as checksum. */
+  putBytes(key: string, bytes: Uint8Array, contentType: string): Promise<ObjectRef>;
+  /**
+   * One GET into `path`, hashed on the way.
+   * @throws {TransientError} `DIGEST_MISMATCH` when `expected` is given and differs; the file is removed.
+   */
+  getFile(
+    key: string,
+    path: string,
+    expected?: Digest,
+  ): Promise<{ readonly sha256: Digest; readonly sizeBytes: number }>;
+  /** Null when there is no such object. */
+  getBytes(key: string): Promise<Uint8Array | null>;
+  head(key: string): Promise<ObjectHead | null>;
+  list(prefix: string): AsyncIterable<{ readonly key: string; readonly sizeBytes: number }>;
+}
+
+export interface ObjectHead {
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly versionId: string | null;
+  /** The full-object sha256 that the uploader declared (checksum or `x-amz-meta-sha256`), unverified. */
+  readonly declaredSha256: Digest | null;
+}
+
+export interface Clock {
+  now(): Date;
+}
