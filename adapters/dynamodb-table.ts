@@ -1,0 +1,149 @@
+import { type DynamoDBClient, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import {
+  DynamoDBDocumentClient,
+  GetCommand,
+  QueryCommand,
+  TransactWriteCommand,
+  type TransactWriteCommandInput,
+} from '@aws-sdk/lib-dynamodb';
+import { z } from 'zod';
+import { TransientError } from '#core/errors.ts';
+import type { Condition, Item, Key, Page, Table, Write, WriteOutcome } from '#core/table.ts';
+
+const itemSchema: z.ZodType<Item> = z.intersection(
+  z.object({ pk: z.string(), sk: z.string() }),
+  z.record(z.string(), z.json()),
+);
+const keySchema = z.object({ pk: z.string(), sk: z.string() });
+
+/**
+ * The metadata table in DynamoDB. Every write goes through TransactWriteItems, also a single one, so that conditions
+ * and refusals have one shape; it costs twice the write units of a plain put.
+ */
+export class DynamoDbTable implements Table {
+  readonly #client: DynamoDBDocumentClient;
+  readonly #name: string;
+
+  constructor(client: DynamoDBClient, name: string) {
+    this.#client = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
+    this.#name = name;
+  }
+
+  async get(key: Key): Promise<Item | null> {
+    const { Item: row } = await this.#client.send(
+      new GetCommand({ TableName: this.#name, Key: { pk: key.pk, sk: key.sk }, ConsistentRead: true }),
+    );
+    return row ? itemSchema.parse(row) : null;
+  }
+
+  async query(pk: string, prefix: string, page: { limit?: number; after?: Key } = {}): Promise<Page> {
+    const answer = await this.#client.send(
+      new QueryCommand({
+        TableName: this.#name,
+        KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
+        ExpressionAttributeValues: { ':pk': pk, ':prefix': prefix },
+        ConsistentRead: true,
+        ...(page.limit ? { Limit: page.limit } : {}),
+        ...(page.after ? { ExclusiveStartKey: { pk: page.after.pk, sk: page.after.sk } } : {}),
+      }),
+    );
+    const cursor = answer.LastEvaluatedKey ? keySchema.parse(answer.LastEvaluatedKey) : null;
+    return { items: z.array(itemSchema).parse(answer.Items ?? []), cursor };
+  }
+
+  async write(writes: readonly [Write, ...Write[]]): Promise<WriteOutcome> {
+    const TransactItems = writes.map((write) => toTransactItem(this.#name, write));
+    try {
+      await this.#client.send(new TransactWriteCommand({ TransactItems }));
+      return { written: true };
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      const reasons = (error.CancellationReasons ?? []).map((reason) => reason.Code ?? 'None');
+      const refused = reasons.flatMap((code, position) => (code === 'ConditionalCheckFailed' ? [position] : []));
+      if (refused.length > 0) return { written: false, refused };
+      throw new TransientError(`the table did not take the write: ${reasons.join(', ')}`, {
+        code: 'TABLE_BUSY',
+        hint: 'Another writer was in the way; the same write may be tried again.',
+        cause: error,
+      });
+    }
+  }
+}
+
+type TransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[number];
+
+function toTransactItem(TableName: string, write: Write): TransactItem {
+  const expression = new Expression();
+  const ConditionExpression = (write.when ?? []).map((condition) => expression.condition(condition)).join(' AND ');
+  const guard = ConditionExpression ? { ConditionExpression } : {};
+  switch (write.kind) {
+    case 'put':
+      return { Put: { TableName, Item: { ...write.item }, ...guard, ...expression.attributes() } };
+    case 'check':
+      return {
+        ConditionCheck: { TableName, Key: { ...write.key }, ConditionExpression, ...expression.attributes() },
+      };
+    case 'update': {
+      const clauses = [
+        expression.list(
+          'SET',
+          write.set ?? {},
+          (name, value) => `${expression.name(name)} = ${expression.value(value)}`,
+        ),
+        expression.list('ADD', write.add ?? {}, (name, value) => `${expression.name(name)} ${expression.value(value)}`),
+        write.remove?.length ? `REMOVE ${write.remove.map((name) => expression.name(name)).join(', ')}` : '',
+      ];
+      const UpdateExpression = clauses.filter(Boolean).join(' ');
+      return { Update: { TableName, Key: { ...write.key }, UpdateExpression, ...guard, ...expression.attributes() } };
+    }
+  }
+}
+
+/** Collects the placeholders of one write: every name and value goes through one, so none can be a reserved word. */
+class Expression {
+  readonly #names: Record<string, string> = {};
+  readonly #values: Record<string, unknown> = {};
+
+  name(attribute: string): string {
+    const placeholder = `#${attribute.replace(/\W/g, '_')}`;
+    this.#names[placeholder] = attribute;
+    return placeholder;
+  }
+
+  value(value: unknown): string {
+    const placeholder = `:v${Object.keys(this.#values).length}`;
+    this.#values[placeholder] = value;
+    return placeholder;
+  }
+
+  list<T>(keyword: string, fields: Readonly<Record<string, T>>, clause: (name: string, value: T) => string): string {
+    const clauses = Object.entries(fields).map(([name, value]) => clause(name, value));
+    return clauses.length > 0 ? `${keyword} ${clauses.join(', ')}` : '';
+  }
+
+  condition(condition: Condition): string {
+    const name = this.name(condition.attribute);
+    switch (condition.kind) {
+      case 'absent':
+        return `attribute_not_exists(${name})`;
+      case 'present':
+        return `attribute_exists(${name})`;
+      case 'equals':
+        return `${name} = ${this.value(condition.value)}`;
+      case 'oneOf':
+        return `${name} IN (${condition.values.map((value) => this.value(value)).join(', ')})`;
+      case 'atLeast':
+        return `${name} >= ${this.value(condition.value)}`;
+    }
+  }
+
+  attributes(): {
+    ExpressionAttributeNames?: Record<string, string>;
+    ExpressionAttributeValues?: Record<string, unknown>;
+  } {
+    return {
+      ...(Object.keys(this.#names).length > 0 ? { ExpressionAttributeNames: this.#names } : {}),
+      ...(Object.keys(this.#values).length > 0 ? { ExpressionAttributeValues: this.#values } : {}),
+    };
+  }
+}

@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { type Digest, digestOf } from '#core/digest.ts';
+import { FINDING_CODES } from '#core/integrity.ts';
+import { digestSchema, nameSchema, objectRefSchema } from '#core/job.ts';
+import { CHUNK_STATES } from '#core/life-cycle.ts';
+import { chunkNameSchema, releasePartition } from '#core/release.ts';
+import type { Key } from '#core/table.ts';
+
+/** Identity of an uploaded file: its release, its key and its bytes. A new content under the same key is a new chunk. */
+export function chunkId(release: string, name: string, sha256: Digest): Digest {
+  return digestOf('chunk', { release, name, sha256 });
+}
+
+export const findingSchema = z.strictObject({ code: z.enum(FINDING_CODES), sentence: z.string() });
+
+export const chunkRowSchema = z.object({
+  chunkId: digestSchema,
+  release: nameSchema,
+  name: chunkNameSchema,
+  sha256: digestSchema,
+  sizeBytes: z.int().nonnegative(),
+  etag: z.string(),
+  state: z.enum(CHUNK_STATES),
+  /** The state machine execution that holds the claim. */
+  execution: z.string(),
+  claimedAt: z.string(),
+  settledAt: z.string().nullable(),
+  rows: z.int().nonnegative().nullable(),
+  parts: z.int().nonnegative().nullable(),
+  recipeDigest: digestSchema.nullable(),
+  findings: z.array(findingSchema),
+  /** How often this content was superseded and came back: part of the execution's name. */
+  revivals: z.int().nonnegative(),
+  seconds: z.number().nonnegative().nullable(),
+});
+export type ChunkRow = z.infer<typeof chunkRowSchema>;
+
+export const CHUNK_PREFIX = 'C#';
+export const chunkKey = (release: string, id: Digest): Key => ({
+  pk: releasePartition(release),
+  sk: `${CHUNK_PREFIX}${id}`,
+});
+
+/** Which chunk is current under a name. `revision` counts its changes: the guard of two that settle at once. */
+export const pointerRowSchema = z.object({
+  name: chunkNameSchema,
+  chunkId: digestSchema,
+  outcome: z.enum(['skinny', 'quarantined']),
+  revision: z.int().positive(),
+});
+export type PointerRow = z.infer<typeof pointerRowSchema>;
+export const POINTER_PREFIX = 'K#';
+export const pointerKey = (release: string, name: string): Key => ({
+  pk: releasePartition(release),
+  sk: `${POINTER_PREFIX}${name}`,
+});
+
+/** A skinny part and where its pixel counts are. */
+export const partRowSchema = z.object({
+  partId: digestSchema,
+  chunkId: digestSchema,
+  index: z.int().nonnegative(),
+  rows: z.int().positive(),
+  skinny: objectRefSchema,
+  /** JSON object: nested HEALPix pixel at order 10 -> rows. */
+  pixels: objectRefSchema,
+});
+export type PartRow = z.infer<typeof partRowSchema>;
+export const partPrefix = (id: Digest) => `P#${id}#`;
+export const partKey = (release: string, id: Digest, index: number): Key => ({
+  pk: releasePartition(release),
+  sk: `${partPrefix(id)}${String(index).padStart(6, '0')}`,
+});
+
+/** Where the derived objects of a part live in the lake: by what made it. */
+export const skinnyObjectKey = (part: Digest) => `skinny/${part.slice(0, 2)}/${part}.parquet`;
+export const pixelsObjectKey = (part: Digest) => `skinny/${part.slice(0, 2)}/${part}.pixels.json`;

@@ -1,0 +1,157 @@
+import type { Digest } from '#core/digest.ts';
+import type { Profile } from '#core/profile.ts';
+
+/** What one look at a chunk's bytes and columns found; filled in by an adapter, judged here. */
+export interface ChunkFacts {
+  readonly sha256: Digest;
+  readonly sizeBytes: number;
+  /** Null when the file is not readable as Parquet; `reason` then says why. */
+  readonly table: TableFacts | null;
+  readonly reason: string | null;
+}
+
+export interface TableFacts {
+  readonly rows: number;
+  readonly columns: ReadonlyMap<string, string>;
+  /** Null when a column they need is not there. */
+  readonly keys: {
+    readonly nullIds: number;
+    readonly duplicateIds: number;
+    /** Rows whose ra or dec is null, not finite, or outside 0..360 and -90..90 degrees. */
+    readonly badCoordinates: number;
+  } | null;
+}
+
+/** What is known of a chunk from elsewhere. Null where nobody said. */
+export interface ChunkExpectation {
+  /** The digest its uploader declared beside it. */
+  readonly declaredSha256: Digest | null;
+  /** The publisher's manifest. */
+  readonly manifest: ManifestLine | null;
+}
+
+export const FINDING_CODES = [
+  'DIGEST_MISMATCH',
+  'MANIFEST_MISMATCH',
+  'NOT_PARQUET',
+  'COLUMN_MISSING',
+  'COLUMN_TYPE',
+  'ROWS_MISMATCH',
+  'EMPTY',
+  'ID_NULL',
+  'ID_DUPLICATE',
+  'COORDINATES',
+] as const;
+export type FindingCode = (typeof FINDING_CODES)[number];
+
+/** One reason to refuse a chunk: a code for machines, a sentence for people. */
+export interface Finding {
+  readonly code: FindingCode;
+  readonly sentence: string;
+}
+
+const INTEGER_TYPES = /^(TINY|SMALL|BIG|HUGE)?INT|^INTEGER|^U(TINY|SMALL|BIG)?INT|^UINTEGER/;
+const NUMBER_TYPES = /^(FLOAT|DOUBLE|DECIMAL|REAL)|INT/;
+
+/** The findings that refuse a chunk; none means it is accepted. */
+export function judgeChunk(facts: ChunkFacts, expected: ChunkExpectation, profile: Profile): readonly Finding[] {
+  const digests = judgeDigests(facts, expected);
+  // A file whose bytes are not the publisher's has nothing more to say: its columns would only mislead.
+  if (digests.length > 0) return digests;
+  if (!facts.table) {
+    return [
+      { code: 'NOT_PARQUET', sentence: `the file cannot be read as Parquet: ${facts.reason ?? 'no reason given'}` },
+    ];
+  }
+  return [
+    ...judgeColumns(facts.table.columns, profile),
+    ...judgeRows(facts.table.rows, expected),
+    ...(facts.table.keys ? judgeKeys(facts.table.keys, profile) : []),
+  ];
+}
+
+interface ManifestLine {
+  readonly sha256: Digest;
+  readonly rows: number;
+}
+
+/** Compares a chunk that was already looked at with its line in a manifest that came later. */
+export function judgeAgainstManifest(chunk: ManifestLine, line: ManifestLine): readonly Finding[] {
+  const digests = judgeManifestDigest(chunk.sha256, line);
+  return digests.length > 0 ? digests : judgeManifestRows(chunk.rows, line);
+}
+
+function judgeManifestDigest(sha256: Digest, line: ManifestLine): Finding[] {
+  if (line.sha256 === sha256) return [];
+  return [
+    {
+      code: 'MANIFEST_MISMATCH',
+      sentence: `the bytes have sha256 ${sha256}, but the release's manifest lists ${line.sha256}: the file is damaged or is not the published one`,
+    },
+  ];
+}
+
+function judgeManifestRows(rows: number, line: ManifestLine): Finding[] {
+  if (line.rows === rows) return [];
+  return [
+    { code: 'ROWS_MISMATCH', sentence: `the file has ${rows} rows, but the release's manifest lists ${line.rows}` },
+  ];
+}
+
+function judgeDigests(facts: ChunkFacts, expected: ChunkExpectation): Finding[] {
+  const findings: Finding[] = [];
+  if (expected.declaredSha256 && expected.declaredSha256 !== facts.sha256) {
+    findings.push({
+      code: 'DIGEST_MISMATCH',
+      sentence: `the bytes have sha256 ${facts.sha256}, but the uploader declared ${expected.declaredSha256}: the file was damaged on its way`,
+    });
+  }
+  if (expected.manifest) findings.push(...judgeManifestDigest(facts.sha256, expected.manifest));
+  return findings;
+}
+
+function judgeColumns(columns: ReadonlyMap<string, string>, profile: Profile): Finding[] {
+  const numeric = [
+    profile.ra,
+    profile.dec,
+    ...Object.values(profile.bands).flatMap((band) => [band.value, band.error]),
+  ];
+  const wanted = [
+    { name: profile.id, type: INTEGER_TYPES, kind: 'an integer' },
+    ...numeric.map((name) => ({ name, type: NUMBER_TYPES, kind: 'a number' })),
+  ];
+  return wanted.flatMap(({ name, type, kind }): Finding[] => {
+    const found = columns.get(name);
+    if (found === undefined) {
+      return [{ code: 'COLUMN_MISSING', sentence: `the column ${name} is missing; profile ${profile.name} needs it` }];
+    }
+    if (type.test(found)) return [];
+    return [
+      { code: 'COLUMN_TYPE', sentence: `the column ${name} has type ${found}; profile ${profile.name} needs ${kind}` },
+    ];
+  });
+}
+
+function judgeRows(rows: number, expected: ChunkExpectation): Finding[] {
+  const findings: Finding[] = [];
+  if (rows === 0) findings.push({ code: 'EMPTY', sentence: 'the file has no rows' });
+  if (expected.manifest) findings.push(...judgeManifestRows(rows, expected.manifest));
+  return findings;
+}
+
+function judgeKeys(keys: NonNullable<TableFacts['keys']>, profile: Profile): Finding[] {
+  const findings: Finding[] = [];
+  if (keys.nullIds > 0) {
+    findings.push({ code: 'ID_NULL', sentence: `${keys.nullIds} rows have no ${profile.id}` });
+  }
+  if (keys.duplicateIds > 0) {
+    findings.push({ code: 'ID_DUPLICATE', sentence: `${keys.duplicateIds} rows repeat a ${profile.id} of this file` });
+  }
+  if (keys.badCoordinates > 0) {
+    findings.push({
+      code: 'COORDINATES',
+      sentence: `${keys.badCoordinates} rows have no usable ${profile.ra}, ${profile.dec} (finite, 0..360 and -90..90 degrees)`,
+    });
+  }
+  return findings;
+}

@@ -1,0 +1,142 @@
+import { chunkKey, chunkRowSchema, pointerKey } from '#core/chunk.ts';
+import { readPointer, readRelease } from '#core/chunk-book.ts';
+import type { Digest } from '#core/digest.ts';
+import { TransientError } from '#core/errors.ts';
+import { judgeAgainstManifest } from '#core/integrity.ts';
+import { mayMove } from '#core/life-cycle.ts';
+import { expectedKey, type Manifest, manifestSchema, releaseKey } from '#core/release.ts';
+import { equals, ROW_IS_NEW, type Table, type Write } from '#core/table.ts';
+
+export type ManifestVerdict =
+  | { readonly kind: 'ingested'; readonly chunks: number }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** How often a line may meet a chunk that is being settled at the same moment. */
+const LINE_ATTEMPTS = 8;
+
+/**
+ * Takes a publisher's manifest: one row per chunk, then the release's head. Chunks may have come before it; they are
+ * compared with their line now. Interrupted, it can be run again from the start.
+ */
+export async function ingestManifest(
+  table: Table,
+  release: string,
+  bytes: Uint8Array,
+  sha256: Digest,
+): Promise<ManifestVerdict> {
+  const head = await readRelease(table, release);
+  if (head.manifestState === 'complete') {
+    if (head.manifestSha256 === sha256) return { kind: 'ingested', chunks: head.expectedChunks };
+    return refuse(
+      table,
+      release,
+      `the release ${release} already has another manifest; publish the new one under a new release name`,
+    );
+  }
+  const parsed = parseManifest(bytes, release, head.spec.profile.name);
+  if (typeof parsed === 'string') return refuse(table, release, parsed);
+  await table.write([
+    { kind: 'update', key: releaseKey(release), set: { manifestState: 'ingesting' }, remove: ['manifestProblem'] },
+  ]);
+  for (const line of parsed.chunks) await ingestLine(table, release, line);
+  await table.write([
+    {
+      kind: 'update',
+      key: releaseKey(release),
+      set: {
+        manifestState: 'complete',
+        manifestSha256: sha256,
+        expectedChunks: parsed.chunks.length,
+        expectedRows: parsed.keyNumbers.rows,
+      },
+    },
+  ]);
+  return { kind: 'ingested', chunks: parsed.chunks.length };
+}
+
+async function refuse(table: Table, release: string, reason: string): Promise<ManifestVerdict> {
+  await table.write([{ kind: 'update', key: releaseKey(release), set: { manifestProblem: reason } }]);
+  return { kind: 'refused', reason };
+}
+
+/** The manifest, or one sentence on what is wrong with it. */
+function parseManifest(bytes: Uint8Array, release: string, profile: string): Manifest | string {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    return `the manifest is not JSON: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  const parsed = manifestSchema.safeParse(json);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return `the manifest's ${issue?.path.join('.') || 'content'} is wrong: ${issue?.message ?? 'unknown'}`;
+  }
+  const manifest = parsed.data;
+  if (manifest.release !== release) return `the manifest is of the release ${manifest.release}, not of ${release}`;
+  if (manifest.profile !== profile)
+    return `the manifest names the profile ${manifest.profile}; ${release} is registered with ${profile}`;
+  const names = new Set(manifest.chunks.map((chunk) => chunk.name));
+  if (names.size < manifest.chunks.length) return 'the manifest lists a chunk name twice';
+  const rows = manifest.chunks.reduce((sum, chunk) => sum + chunk.rows, 0);
+  if (rows !== manifest.keyNumbers.rows) {
+    return `the manifest's chunks have ${rows} rows together, but its key numbers say ${manifest.keyNumbers.rows}`;
+  }
+  return manifest;
+}
+
+async function ingestLine(table: Table, release: string, line: Manifest['chunks'][number]): Promise<void> {
+  for (let attempt = 0; attempt < LINE_ATTEMPTS; attempt += 1) {
+    const { written, refused } = await tryLine(table, release, line);
+    // Position 0 is the line itself: it is there already, from a run that was interrupted.
+    if (written || refused.includes(0)) return;
+  }
+  throw new TransientError(`could not take the manifest's line ${line.name}: its chunk kept changing`, {
+    code: 'SETTLE_CONTENDED',
+    hint: 'The state machine tries again; lines already taken are kept.',
+  });
+}
+
+async function tryLine(table: Table, release: string, line: Manifest['chunks'][number]) {
+  const outcome = await table.write(await lineWrites(table, release, line));
+  return outcome.written ? { written: true, refused: [] } : { written: false, refused: outcome.refused };
+}
+
+async function lineWrites(
+  table: Table,
+  release: string,
+  line: Manifest['chunks'][number],
+): Promise<[Write, ...Write[]]> {
+  const row = { ...expectedKey(release, line.name), ...line };
+  const pointer = await readPointer(table, release, line.name);
+  if (!pointer)
+    return [
+      { kind: 'put', item: row, when: [ROW_IS_NEW] },
+      { kind: 'check', key: pointerKey(release, line.name), when: [ROW_IS_NEW] },
+    ];
+
+  const chunk = chunkRowSchema.parse(await table.get(chunkKey(release, pointer.chunkId)));
+  const findings =
+    pointer.outcome === 'skinny' ? judgeAgainstManifest({ sha256: chunk.sha256, rows: chunk.rows ?? 0 }, line) : [];
+  const outcome = findings.length > 0 ? 'quarantined' : pointer.outcome;
+  const writes: [Write, ...Write[]] = [
+    { kind: 'put', item: { ...row, outcome, chunkId: chunk.chunkId }, when: [ROW_IS_NEW] },
+    {
+      kind: 'update',
+      key: pointerKey(release, line.name),
+      set: { outcome },
+      add: { revision: 1 },
+      when: [equals('revision', pointer.revision)],
+    },
+    { kind: 'update', key: releaseKey(release), add: { settledChunks: 1 } },
+  ];
+  if (findings.length > 0) {
+    writes.push({
+      kind: 'update',
+      key: chunkKey(release, chunk.chunkId),
+      set: { state: 'quarantined', findings: findings.map((finding) => ({ ...finding })) },
+      when: [mayMove('refuse', 'quarantined')],
+    });
+  }
+  return writes;
+}

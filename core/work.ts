@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { type Digest, digestOf } from '#core/digest.ts';
+import { type BatchPart, type HeldOut, jobAnswerSchema, type ObjectRef, returnedObjectSchema } from '#core/job.ts';
+import type { Key } from '#core/table.ts';
+
+/** What every job of one algorithm shares. */
+export interface AlgorithmVersion {
+  readonly algorithm: string;
+  readonly configurationDigest: Digest;
+  /** Digest of the lock file of the worker's packages. */
+  readonly environmentDigest: Digest;
+}
+
+const common = (version: AlgorithmVersion) => ({
+  algorithm: version.algorithm,
+  configuration: version.configurationDigest,
+  environment: version.environmentDigest,
+});
+
+/** Equal key, equal model: the training set without its held-out share, through one algorithm. */
+export function informKey(version: AlgorithmVersion, training: ObjectRef, heldOut: HeldOut): Digest {
+  return digestOf('work-inform', { ...common(version), training: training.sha256, heldOut });
+}
+
+export function validateKey(
+  version: AlgorithmVersion,
+  training: ObjectRef,
+  heldOut: HeldOut,
+  model: ObjectRef,
+): Digest {
+  return digestOf('work-validate', { ...common(version), training: training.sha256, heldOut, model: model.sha256 });
+}
+
+/** Named by the parts' own content, so that moving or renaming them costs nothing. */
+export function estimateKey(version: AlgorithmVersion, model: ObjectRef, parts: readonly BatchPart[]): Digest {
+  return digestOf('work-estimate', {
+    ...common(version),
+    model: model.sha256,
+    parts: parts.map((part) => ({ partId: part.partId, skinny: part.skinny.sha256 })),
+  });
+}
+
+/** Finished work, found again by its key: the reason why nothing is done twice. */
+export const workRowSchema = z.object({
+  workKey: z.string(),
+  campaign: z.string(),
+  algorithm: z.string(),
+  answer: jobAnswerSchema,
+  finishedAt: z.string(),
+  seconds: z.number().nonnegative(),
+});
+export type WorkRow = z.infer<typeof workRowSchema>;
+export const workKeyOf = (key: Digest): Key => ({ pk: `W#${key}`, sk: 'META' });
+
+/** Where one part's estimates are, per algorithm: what packing reads. */
+export const estimateRowSchema = returnedObjectSchema;
+export const ESTIMATE_PREFIX = 'E#';
+export const estimateRowKey = (campaign: string, partId: Digest, algorithm: string): Key => ({
+  pk: `C#${campaign}`,
+  sk: `${ESTIMATE_PREFIX}${partId}#${algorithm}`,
+});
+
+/** The lake prefix a job's outputs go under: named by the work, so two campaigns share them. */
+export const workPrefix = (kind: 'inform' | 'validate' | 'estimate', key: Digest) =>
+  `work/${kind}/${key.slice(0, 2)}/${key}`;
