@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import definition from '#schemas/photoz-columns.json' with { type: 'json' };
+
+const columnBase = {
+  datatype: z.enum(['long', 'int', 'double', 'float']),
+  /** As VOUnits writes it; null for a number without a unit. */
+  unit: z.string().nullable(),
+  ucd: z.string(),
+  description: z.string(),
+};
+
+const definitionSchema = z.strictObject({
+  version: z.literal(1),
+  keys: z.array(z.strictObject({ ...columnBase, role: z.enum(['index', 'id', 'ra', 'dec']), name: z.string() })),
+  perAlgorithm: z.array(z.strictObject({ ...columnBase, suffix: z.string(), default: z.boolean() })),
+});
+
+const { keys, perAlgorithm } = definitionSchema.parse(definition);
+
+/** A column of the delivered table, with all that VOTable, Felis and the docs say about it. */
+export interface PhotozColumn {
+  readonly name: string;
+  readonly datatype: 'long' | 'int' | 'double' | 'float';
+  readonly unit: string | null;
+  readonly ucd: string;
+  readonly description: string;
+  /** Whether a reader gets it without asking. */
+  readonly default: boolean;
+  /** Null for the keys. */
+  readonly algorithm: string | null;
+}
+
+export interface TableShape {
+  /** What the delivered table calls its coordinates: DP1 says `coord_ra` and `coord_dec`, DP2 `ra` and `dec`. */
+  readonly coordinates: { readonly ra: string; readonly dec: string };
+  /** Prefixes of the algorithms' columns, in the order of the table. */
+  readonly algorithms: readonly string[];
+}
+
+/** What comes after `{algorithm}_` in the names of an algorithm's columns. */
+export const ESTIMATE_SUFFIXES = perAlgorithm.map(({ suffix }) => suffix).filter((suffix) => suffix !== 'flags');
+export const FLAGS_SUFFIX = 'flags';
+
+/** The columns of the delivered table, in order: the keys, then the eight estimates and the flags per algorithm. */
+export function photozColumns({ coordinates, algorithms }: TableShape): readonly PhotozColumn[] {
+  const keyColumns = keys.map(({ role, ...column }) => ({
+    ...column,
+    name: role === 'ra' ? coordinates.ra : role === 'dec' ? coordinates.dec : column.name,
+    default: role !== 'index',
+    algorithm: null,
+  }));
+  const estimates = algorithms.flatMap((algorithm) =>
+    perAlgorithm.map(({ suffix, ...column }) => ({
+      ...column,
+      name: `${algorithm}_${suffix}`,
+      description: column.description.replaceAll('{algorithm}', algorithm),
+      algorithm,
+    })),
+  );
+  return [...keyColumns, ...estimates];
+}
+
+/** The algorithms of a table, read back from its column names. */
+export function algorithmsOf(columnNames: readonly string[]): readonly string[] {
+  return columnNames.filter((name) => name.endsWith('_z_best')).map((name) => name.slice(0, -'_z_best'.length));
+}

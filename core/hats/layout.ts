@@ -1,0 +1,46 @@
+import { indexRange, type Pixel } from '#core/healpix.ts';
+
+/*
+ * Where a HATS collection keeps things (IVOA note "HATS", 2025-08), relative to the collection's folder:
+ *   collection.properties, manifest.json
+ *   {catalogue}/properties, hats.properties, partition_info.csv, point_map.fits, skymap.fits, skymap.{order}.fits
+ *   {catalogue}/dataset/_metadata, _common_metadata, Norder={o}/Dir={d}/Npix={p}.parquet
+ */
+export const COLLECTION_PROPERTIES = 'collection.properties';
+export const MANIFEST = 'manifest.json';
+export const DATASET = 'dataset';
+export const METADATA = `${DATASET}/_metadata`;
+export const COMMON_METADATA = `${DATASET}/_common_metadata`;
+/** Two names for one content: the IVOA note asks for the first, hats reads the second first. */
+export const PROPERTIES_NAMES = ['properties', 'hats.properties'] as const;
+export const PARTITION_INFO = 'partition_info.csv';
+export const POINT_MAP = 'point_map.fits';
+export const SKY_MAP = 'skymap.fits';
+
+export const skyMapPath = (order: number): string => `skymap.${order}.fits`;
+
+/** A leaf's path inside `dataset/`; a directory holds at most 10,000 pixels. */
+export function leafPathInDataset({ order, pixel }: Pixel): string {
+  return `Norder=${order}/Dir=${Math.floor(pixel / 10_000) * 10_000}/Npix=${pixel}.parquet`;
+}
+
+/** A leaf's path inside its catalogue's folder. */
+export function leafPath(pixel: Pixel): string {
+  return `${DATASET}/${leafPathInDataset(pixel)}`;
+}
+
+const LEAF = /^dataset\/Norder=(\d{1,2})\/Dir=\d+\/Npix=(\d+)\.parquet$/;
+
+/** The pixel of a leaf's path inside its catalogue; null for any other path, also one in the wrong directory. */
+export function pixelOfLeafPath(path: string): Pixel | null {
+  const match = LEAF.exec(path);
+  if (!match) return null;
+  const pixel = { order: Number(match[1]), pixel: Number(match[2]) };
+  return leafPath(pixel) === path ? pixel : null;
+}
+
+/** Along the sky: by the first `_healpix_29` of the pixel, the wider pixel first. */
+export function inSkyOrder(a: Pixel, b: Pixel): number {
+  const [startA, startB] = [indexRange(a).from, indexRange(b).from];
+  return startA < startB ? -1 : startA > startB ? 1 : a.order - b.order;
+}
