@@ -15,7 +15,7 @@ export interface ObjectStore {
     key: string,
     path: string,
     expected?: Digest,
-  ): Promise<{ readonly sha256: Digest; readonly sizeBytes: number }>;
+  ): Promise<{ readonly sha256: Digest; readonly sizeBytes: number; readonly etag: string }>;
   /** Null when there is no such object. */
   getBytes(key: string): Promise<Uint8Array | null>;
   head(key: string): Promise<ObjectHead | null>;
@@ -28,6 +28,23 @@ export interface ObjectHead {
   readonly versionId: string | null;
   /** The full-object sha256 that the uploader declared (checksum or `x-amz-meta-sha256`), unverified. */
   readonly declaredSha256: Digest | null;
+}
+
+export type Started = 'started' | 'alreadyStarted';
+
+/** Starts state machine executions by name; a name that was used before starts nothing. */
+export interface Workflow {
+  start(name: string, input: unknown): Promise<Started>;
+}
+
+/** Answers a task token. False when the execution does not wait for it any more. */
+export interface TaskCallback {
+  succeed(taskToken: string, output: unknown): Promise<boolean>;
+  fail(taskToken: string, error: string, cause: string): Promise<boolean>;
+}
+
+export interface MessageQueue {
+  send(message: unknown): Promise<void>;
 }
 
 export interface Clock {

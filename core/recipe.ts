@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Digest, digestOf } from '#core/digest.ts';
 import { BANDS, type Band, type Profile, profileDigest } from '#core/profile.ts';
+import { quoteIdentifier } from '#core/sql.ts';
 
 /** What turns a chunk into skinny parts. */
 export const recipeSchema = z.strictObject({
@@ -53,11 +54,9 @@ export function partSizes(rows: number, maxRowsPerPart: number): readonly number
 /** A double literal for DuckDB: without the exponent 1.5 would be a DECIMAL and lose the last bits. */
 const double = (value: number) => value.toExponential();
 
-const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
-
 /** A band's value, or NULL when it is missing: null, NaN, infinite or one of the survey's sentinels. */
 function presentSql(column: string, missing: readonly number[]): string {
-  const value = `${quoted(column)}::DOUBLE`;
+  const value = `${quoteIdentifier(column)}::DOUBLE`;
   const sentinels = missing.length > 0 ? ` AND ${value} NOT IN (${missing.map(double).join(', ')})` : '';
   return `CASE WHEN isfinite(${value})${sentinels} THEN ${value} END`;
 }
@@ -78,9 +77,9 @@ export function canonicalColumnsSql(source: string, profile: Profile, recipe: Re
     `${presentSql(column.error, profile.missing)} AS error_${band}`,
   ]);
   const keys = [
-    `${quoted(profile.id)}::BIGINT AS "objectId"`,
-    `${quoted(profile.ra)}::DOUBLE AS ra`,
-    `${quoted(profile.dec)}::DOUBLE AS dec`,
+    `${quoteIdentifier(profile.id)}::BIGINT AS "objectId"`,
+    `${quoteIdentifier(profile.ra)}::DOUBLE AS ra`,
+    `${quoteIdentifier(profile.dec)}::DOUBLE AS dec`,
   ];
   const magnitudes = BANDS.map((band) => `${magnitudeSql(band, profile, recipe)} AS mag_${band}`);
   const errors = BANDS.map((band) => `${magnitudeErrorSql(band, profile, recipe)} AS magerr_${band}`);
@@ -111,9 +110,6 @@ function magnitudeErrorSql(band: Band, profile: Profile, recipe: Recipe): string
       : `${double(MAGNITUDES_PER_RELATIVE_FLUX)} * error_${band} / value_${band}`;
   return `CASE WHEN ${detectedSql(band, profile)} THEN ${rounded(error, recipe.decimals)} END`;
 }
-
-/** Bits to drop from a nested order-29 index to get the index at `order`. */
-export const healpixShift = (order: number) => 2 * (29 - order);
 
 /** The order of the pixel counts that intake leaves for packing: 3.4 arcmin, 12.6 million pixels on the sky. */
 export const COUNT_ORDER = 10;

@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type Database, parquetRelation, quoteLiteral } from '#adapters/duckdb.ts';
+import { healpix29Sql, INDEX_COLUMN, pixelSql } from '#core/healpix.ts';
+import type { Profile } from '#core/profile.ts';
+import { COUNT_ORDER, canonicalColumnsSql, partSizes, type Recipe } from '#core/recipe.ts';
+
+export interface SkinnyFile {
+  readonly path: string;
+  readonly rows: number;
+  /** Nested HEALPix pixel at order 10 -> rows. */
+  readonly pixels: Readonly<Record<string, number>>;
+}
+
+const pixelRow = z.object({ pixel: z.bigint(), rows: z.bigint() });
+
+/**
+ * Derives the skinny parts of a chunk that lies on the local disk, into `folder`. Equal chunk and recipe give equal
+ * bytes: the rows are sorted by (`_healpix_29`, `objectId`), which is unique, and the engine's settings are fixed.
+ */
+export async function writeSkinnyParts(
+  database: Database,
+  chunk: { readonly path: string; readonly rows: number },
+  folder: string,
+  profile: Profile,
+  recipe: Recipe,
+): Promise<readonly SkinnyFile[]> {
+  const canonical = canonicalColumnsSql(parquetRelation([chunk.path]), profile, recipe);
+  const indexed = healpix29Sql(`(${canonical})`, 'ra', 'dec');
+  await database.run(
+    `CREATE OR REPLACE TABLE skinny AS SELECT "${INDEX_COLUMN}", * EXCLUDE ("${INDEX_COLUMN}") FROM (${indexed})
+     ORDER BY "${INDEX_COLUMN}", "objectId"`,
+  );
+  const files: SkinnyFile[] = [];
+  let offset = 0;
+  for (const [index, rows] of partSizes(chunk.rows, recipe.maxRowsPerPart).entries()) {
+    const path = join(folder, `part-${index}.parquet`);
+    const window = `(SELECT * FROM skinny LIMIT ${rows} OFFSET ${offset})`;
+    await database.run(
+      `COPY ${window} TO ${quoteLiteral(path)} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION V2, ROW_GROUP_SIZE 131072)`,
+    );
+    const counted = await database.rows(
+      `SELECT ${pixelSql(`"${INDEX_COLUMN}"`, COUNT_ORDER)} AS pixel, count(*) AS rows FROM ${window} GROUP BY pixel ORDER BY pixel`,
+    );
+    const pixels = z.array(pixelRow).parse(counted);
+    files.push({ path, rows, pixels: Object.fromEntries(pixels.map((row) => [row.pixel, Number(row.rows)])) });
+    offset += rows;
+  }
+  await database.run('DROP TABLE skinny');
+  return files;
+}

@@ -1,0 +1,66 @@
+import {
+  ExecutionAlreadyExists,
+  InvalidToken,
+  SendTaskFailureCommand,
+  SendTaskSuccessCommand,
+  type SFNClient,
+  StartExecutionCommand,
+  TaskDoesNotExist,
+  TaskTimedOut,
+} from '@aws-sdk/client-sfn';
+import type { Started, TaskCallback, Workflow } from '#core/ports.ts';
+
+/** One state machine. */
+export class StateMachine implements Workflow {
+  readonly #client: SFNClient;
+  readonly #arn: string;
+
+  constructor(client: SFNClient, arn: string) {
+    this.#client = client;
+    this.#arn = arn;
+  }
+
+  async start(name: string, input: unknown): Promise<Started> {
+    try {
+      await this.#client.send(
+        new StartExecutionCommand({ stateMachineArn: this.#arn, name, input: JSON.stringify(input) }),
+      );
+      return 'started';
+    } catch (error) {
+      if (error instanceof ExecutionAlreadyExists) return 'alreadyStarted';
+      throw error;
+    }
+  }
+}
+
+/** The limit of SendTaskFailure's `cause`, in characters. */
+const CAUSE_CHARACTERS = 32_768;
+
+export class StepFunctionsCallback implements TaskCallback {
+  readonly #client: SFNClient;
+
+  constructor(client: SFNClient) {
+    this.#client = client;
+  }
+
+  succeed(taskToken: string, output: unknown): Promise<boolean> {
+    return answered(() => this.#client.send(new SendTaskSuccessCommand({ taskToken, output: JSON.stringify(output) })));
+  }
+
+  fail(taskToken: string, error: string, cause: string): Promise<boolean> {
+    return answered(() =>
+      this.#client.send(new SendTaskFailureCommand({ taskToken, error, cause: cause.slice(0, CAUSE_CHARACTERS) })),
+    );
+  }
+}
+
+async function answered(send: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await send();
+    return true;
+  } catch (error) {
+    if (error instanceof TaskTimedOut || error instanceof TaskDoesNotExist || error instanceof InvalidToken)
+      return false;
+    throw error;
+  }
+}

@@ -1,0 +1,112 @@
+import { z } from 'zod';
+import { type Canonical, type Digest, digestOf } from '#core/digest.ts';
+import { nameSchema } from '#core/job.ts';
+import { BANDS } from '#core/profile.ts';
+
+/**
+ * The version of what the worker itself does to magnitudes and p(z) (bridge-agent/rail/ponte_rail/treatment.py holds
+ * the same number). Raise both with any change there that changes an output byte.
+ */
+const TREATMENT_VERSION = 1;
+
+/**
+ * A number with a fraction, as text: `1e-3`, `0.10` and `0.1` are one number with many spellings, and the digest of a
+ * configuration must come out the same in TypeScript and in Python.
+ */
+const decimalSchema = z.string().regex(/^-?\d+\.\d+$/, 'must be a decimal as text, for instance "0.75"');
+
+type ParameterValue =
+  | string
+  | number
+  | boolean
+  | readonly ParameterValue[]
+  | { readonly [key: string]: ParameterValue };
+
+const parameterValueSchema: z.ZodType<ParameterValue> = z.lazy(() =>
+  z.union([
+    z.string(),
+    z.int(),
+    z.boolean(),
+    z.array(parameterValueSchema).readonly(),
+    z.record(z.string(), parameterValueSchema),
+  ]),
+);
+
+const parameterSchema = z.strictObject({
+  stages: z.array(z.enum(['inform', 'estimate'])).min(1),
+  /** With `decimals` every text in it is a decimal and reaches RAIL as a float. */
+  value: parameterValueSchema,
+  decimals: z.boolean().default(false),
+  unit: z.string().optional(),
+  /** What it does, in the words of the field. */
+  meaning: z.string().min(1),
+});
+
+const className = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/);
+const bandSchema = z.enum(BANDS);
+
+/** One registered way to run one RAIL algorithm: a file of schemas/algorithms. */
+export const algorithmSchema = z.strictObject({
+  /** As in Rubin's DP2 table; also the prefix of the output columns. */
+  name: nameSchema.regex(/^[a-z][a-z0-9]*$/, 'must be letters and digits: it begins column names'),
+  version: z.int().positive(),
+  title: z.string().min(1),
+  description: z.string().min(1),
+  references: z.array(z.string()),
+  rail: z.strictObject({
+    module: z.string().regex(/^rail(\.[A-Za-z_][A-Za-z0-9_]*)+$/),
+    informer: className,
+    estimator: className,
+  }),
+  /** Exact versions of the packages that hold the algorithm; the worker refuses any other. */
+  packages: z.record(z.string(), z.string()),
+  bands: z.array(bandSchema).min(2),
+  referenceBand: bandSchema,
+  /** Evenly spaced, both ends included. */
+  grid: z.strictObject({ zMin: decimalSchema, zMax: decimalSchema, points: z.int().min(2) }),
+  /** Most rows that go through RAIL at a time; memory grows with it. */
+  chunkSize: z.int().min(2),
+  nonDetection: z.strictObject({
+    /** What RAIL reads as "not detected" in place of a magnitude and of its error. */
+    magnitude: decimalSchema,
+    error: decimalSchema,
+    /** AB magnitude limit of each band that the algorithm then uses. */
+    limits: z.partialRecord(bandSchema, decimalSchema),
+    meaning: z.string().min(1),
+  }),
+  /** Files outside the packages that the estimator reads; made by the environment step. */
+  referenceData: z.enum(['bpz']).nullable(),
+  parameters: z.record(z.string().regex(/^[a-z][a-z0-9_]*$/), parameterSchema),
+  resources: z.strictObject({
+    memoryMb: z.int().positive(),
+    secondsPerThousandRows: decimalSchema,
+    informSeconds: decimalSchema,
+    source: z.string().min(1),
+  }),
+});
+export type Algorithm = z.infer<typeof algorithmSchema>;
+
+/**
+ * The digest of everything in a registered configuration that changes a result; prose, version and resources do not
+ * count. The worker computes it again from its own copy of the file and refuses work that names another one.
+ */
+export function configurationDigest(algorithm: Algorithm): Digest {
+  const { meaning: _prose, ...nonDetection } = algorithm.nonDetection;
+  const parameters: { [name: string]: Canonical } = {};
+  for (const [name, { stages, value, decimals }] of Object.entries(algorithm.parameters)) {
+    parameters[name] = { stages, value, decimals };
+  }
+  return digestOf('algorithm-configuration', {
+    treatment: TREATMENT_VERSION,
+    name: algorithm.name,
+    rail: algorithm.rail,
+    packages: algorithm.packages,
+    bands: algorithm.bands,
+    referenceBand: algorithm.referenceBand,
+    grid: algorithm.grid,
+    chunkSize: algorithm.chunkSize,
+    nonDetection,
+    referenceData: algorithm.referenceData,
+    parameters,
+  });
+}

@@ -1,0 +1,70 @@
+import { ESTIMATE_SUFFIXES, FLAGS_SUFFIX, photozColumns, type TableShape } from '#core/hats/columns.ts';
+import { votableHeader } from '#core/hats/votable.ts';
+import { INDEX_COLUMN, indexRange, type Pixel } from '#core/healpix.ts';
+import { parquetRelation, quoteIdentifier, quoteLiteral } from '#core/sql.ts';
+
+/** Where an algorithm's estimates are: local Parquet files, which may also hold objects of other partitions. */
+export interface AlgorithmPoints {
+  readonly name: string;
+  readonly points: readonly string[];
+}
+
+export const KEYS_TABLE = 'leaf_keys';
+export const pointsTable = (algorithm: string): string => `points_of_${algorithm}`;
+
+/** The objects inside the pixel, from skinny parts, as a table of four columns: 32 bytes a row. */
+export function createKeysSql(skinny: readonly string[], pixel: Pixel): string {
+  const { from, to } = indexRange(pixel);
+  return `CREATE TEMP TABLE ${KEYS_TABLE} AS SELECT ${INDEX_COLUMN}, objectId, ra, dec FROM ${parquetRelation(skinny)}
+    WHERE ${INDEX_COLUMN} >= ${from} AND ${INDEX_COLUMN} < ${to}`;
+}
+
+/** The estimates of those objects. What is not finite becomes NULL: one NaN costs a column its statistics. */
+export function createPointsSql({ name, points }: AlgorithmPoints): string {
+  const estimates = ESTIMATE_SUFFIXES.map((suffix) => {
+    const column = quoteIdentifier(`${name}_${suffix}`);
+    return `CASE WHEN isfinite(${column}) THEN ${column}::FLOAT END AS ${column}`;
+  });
+  const flags = quoteIdentifier(`${name}_${FLAGS_SUFFIX}`);
+  return `CREATE TEMP TABLE ${quoteIdentifier(pointsTable(name))} AS
+    SELECT objectId, ${estimates.join(', ')}, ${flags}::INTEGER AS ${flags} FROM ${parquetRelation(points)}
+    WHERE objectId IN (SELECT objectId FROM ${KEYS_TABLE})`;
+}
+
+/** Ids that occur more than once, or not at all, in a table; a few suffice for the message. */
+export function badIdsSql(table: string): string {
+  return `SELECT objectId, count(*) AS times FROM ${quoteIdentifier(table)}
+    GROUP BY objectId HAVING count(*) > 1 OR objectId IS NULL ORDER BY objectId LIMIT 3`;
+}
+
+/** The rows of the leaf, in the order of the file: every object, with NULL where an algorithm has no estimate. */
+export function leafRowsSql({ coordinates, algorithms }: TableShape): string {
+  const joins = algorithms.map((name) => `LEFT JOIN ${quoteIdentifier(pointsTable(name))} USING (objectId)`);
+  const columns = photozColumns({ coordinates: { ra: 'ra', dec: 'dec' }, algorithms }).map(({ name }) =>
+    name === 'ra'
+      ? `ra AS ${quoteIdentifier(coordinates.ra)}`
+      : name === 'dec'
+        ? `dec AS ${quoteIdentifier(coordinates.dec)}`
+        : quoteIdentifier(name),
+  );
+  return `SELECT ${columns.join(', ')} FROM ${KEYS_TABLE} ${joins.join(' ')} ORDER BY ${INDEX_COLUMN}, objectId`;
+}
+
+export interface LeafEncoding {
+  /** Rows per row group; DuckDB rounds up to a multiple of 2,048. Small groups make cone searches cheap. */
+  readonly rowGroupRows: number;
+  /** zstd level, 1 to 22. */
+  readonly compressionLevel: number;
+}
+
+export function writeLeafSql(rows: string, path: string, keyValues: string, encoding: LeafEncoding): string {
+  const { rowGroupRows, compressionLevel } = encoding;
+  return `COPY (${rows}) TO ${quoteLiteral(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${compressionLevel},
+    PARQUET_VERSION V2, ROW_GROUP_SIZE ${rowGroupRows}, KV_METADATA ${keyValues})`;
+}
+
+/** Key-value metadata of every leaf, the same in all: the columns' meaning as VOParquet 1.0 has it. */
+export function leafKeyValuesSql(tableName: string, description: string, shape: TableShape): string {
+  const header = votableHeader(tableName, description, photozColumns(shape));
+  return `{'IVOA.VOTable-Parquet.version': '1.0', 'IVOA.VOTable-Parquet.content': ${quoteLiteral(header)}}`;
+}

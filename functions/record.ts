@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { chunkKey, chunkRowSchema } from '#core/chunk.ts';
+import { readRelease, settleChunk } from '#core/chunk-book.ts';
+import { objectRefSchema } from '#core/job.ts';
+import { chunkObjectKey, isComplete } from '#core/release.ts';
+import { settlementDocumentSchema } from '#core/settlement.ts';
+import { readDocument, writeDocument } from '#functions/documents.ts';
+import { handler as stack } from '#functions/handler.ts';
+import type { Services } from '#functions/services.ts';
+
+/** Records what became of a chunk, once; sets a refused one aside with its report; asks for the campaign at the end. */
+export const handler = stack(z.object({ document: objectRefSchema }), async ({ document }, services) => {
+  const { chunk, settlement, seconds } = await readDocument(services.lake, document, settlementDocumentSchema);
+  const landingKey = chunkObjectKey(chunk.release, chunk.name);
+  const settled = await settleChunk(services.table, {
+    chunk,
+    settlement,
+    seconds,
+    now: services.clock.now(),
+    currentEtag: async () => (await services.landing.head(landingKey))?.etag ?? null,
+  });
+  const after = chunkRowSchema.parse(await services.table.get(chunkKey(chunk.release, chunk.chunkId)));
+  if (after.state === 'quarantined') await setAside(after, services);
+  services.log.info('Chunk:Settled', { release: chunk.release, name: chunk.name, settled, state: after.state });
+  if (isComplete(await readRelease(services.table, chunk.release))) {
+    await services.intake.send({ version: 1, kind: 'campaign', release: chunk.release });
+  }
+  return { chunkId: chunk.chunkId, state: after.state, settled };
+});
+
+/** Copies the refused file and its report to the quarantine bucket; the log line is what the alarm counts. */
+async function setAside(chunk: z.infer<typeof chunkRowSchema>, services: Services): Promise<void> {
+  const folder = `${chunk.release}/${chunk.chunkId}`;
+  await writeDocument(services.quarantine, `${folder}/report.json`, chunk);
+  const key = chunkObjectKey(chunk.release, chunk.name);
+  const head = await services.landing.head(key);
+  if (head?.etag === chunk.etag) await services.quarantine.copyFrom(services.landing, key, `${folder}/chunk.parquet`);
+  const codes = chunk.findings.map((finding) => finding.code);
+  services.log.warn('Chunk:Quarantined', { release: chunk.release, name: chunk.name, codes });
+}
