@@ -15,7 +15,7 @@ import {
   propertiesFiles,
 } from '#core/hats/catalogue-files.ts';
 import type { TableShape } from '#core/hats/columns.ts';
-import { type Footer, sameSchema } from '#core/hats/footer.ts';
+import { type Footer, schemaDigest } from '#core/hats/footer.ts';
 import { readFooterOfTail } from '#core/hats/footer-tail.ts';
 import { COLLECTION_PROPERTIES, inSkyOrder, leafPath } from '#core/hats/layout.ts';
 import { INDEX_ORDER, indexRange, type Pixel } from '#core/healpix.ts';
@@ -90,15 +90,16 @@ export async function* localLeafTails(
 }
 
 async function readLeaves(tails: FinishRequest['leaves'], keepRowGroups: boolean) {
-  let first: { readonly footer: Footer; readonly path: string } | null = null;
+  let first: { readonly footer: Footer; readonly digest: Digest; readonly path: string } | null = null;
   const leaves: LeafFacts[] = [];
   for await (const { order, pixel, sizeBytes, tail } of tails) {
     const path = leafPath({ order, pixel });
     const reading = readFooterOfTail(tail, sizeBytes);
     if (reading.kind === 'defect') throw unreadable(path, reading.detail);
     const { footer } = reading;
-    first ??= { footer, path };
-    if (!sameSchema(first.footer, footer)) throw otherSchema(path, first.path);
+    const digest = schemaDigest(footer);
+    first ??= { footer, digest, path };
+    if (digest !== first.digest) throw otherSchema(path, first.path);
     const { rows, rowGroups } = footer;
     leaves.push({ order, pixel, sizeBytes, footer: { rows, rowGroups: keepRowGroups ? rowGroups : [] } });
   }

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { asDigest, type Digest } from '#core/digest.ts';
 import {
   encodeFieldHeader,
   encodeInteger,
@@ -49,13 +51,13 @@ export function parseFooter(bytes: Uint8Array): Footer {
   return { rows, rowGroups, keyValues, fields };
 }
 
-/** Whether two files have the same columns, types, key-value metadata and writer, byte for byte. */
-export function sameSchema(a: Footer, b: Footer): boolean {
-  if (a.fields.size !== b.fields.size) return false;
-  return [...a.fields].every(([id, field]) => {
-    const other = b.fields.get(id);
-    return other !== undefined && Buffer.compare(field.bytes, other.bytes) === 0;
-  });
+/**
+ * Equal for two files exactly when they have the same columns, types, key-value metadata and writer, byte for byte.
+ */
+export function schemaDigest(footer: Footer): Digest {
+  const hash = createHash('sha256');
+  for (const [id, { type, bytes }] of footer.fields) hash.update(`${id}:${type}:${bytes.length}:`).update(bytes);
+  return asDigest(hash.digest('hex'));
 }
 
 /**

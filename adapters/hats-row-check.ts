@@ -1,0 +1,135 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Database } from '#adapters/duckdb.ts';
+import { checkSame, type SoundLeaf } from '#adapters/hats-structure-check.ts';
+import { mapFiles } from '#core/hats/catalogue-files.ts';
+import { algorithmsOf, photozColumns, type TableShape } from '#core/hats/columns.ts';
+import { leafCheckSql, leafCountsSql, repeatedIdsSql, rowRules } from '#core/hats/leaf-check.ts';
+import type { Properties } from '#core/hats/properties.ts';
+import type { Findings } from '#core/hats/verdict.ts';
+import { parquetRelation } from '#core/sql.ts';
+
+export interface CatalogueFolder {
+  /** The collection's folder. */
+  readonly root: string;
+  /** The catalogue's name and folder inside it. */
+  readonly catalogue: string;
+}
+
+const SQL_TYPES = { long: 'BIGINT', int: 'INTEGER', double: 'DOUBLE', float: 'FLOAT' } as const;
+
+/**
+ * Ids to compare at a time, about 40 bytes each in the engine; more are compared in several passes over the column.
+ */
+const IDS_PER_PASS = 20_000_000;
+
+/** Whether the columns are those of a photo-z table, by the first leaf; null when the rows make no sense to check. */
+export async function checkColumns(
+  database: Database,
+  { root, catalogue }: CatalogueFolder,
+  leaf: SoundLeaf,
+  properties: Properties,
+  findings: Findings,
+): Promise<TableShape | null> {
+  const relation = parquetRelation([join(root, catalogue, leaf.path)]);
+  const described = await attempt(database.rows(`DESCRIBE SELECT * FROM ${relation}`));
+  if (described instanceof Error) {
+    findings.add('LEAF_UNREADABLE', `${catalogue}/${leaf.path}`, firstLine(described));
+    return null;
+  }
+  const columns = z.array(z.object({ column_name: z.string(), column_type: z.string() })).parse(described);
+  const names = columns.map(({ column_name }) => column_name);
+  const named = [properties.hats_col_ra, properties.hats_col_dec, ...(properties.hats_cols_default ?? '').split(' ')];
+  for (const name of named) {
+    if (name === undefined || !names.includes(name)) {
+      const text = `They name the column "${name ?? ''}" for coordinates or as a default; there is no such column.`;
+      findings.add('PROPERTIES_COLUMN', `${catalogue}/properties`, text);
+    }
+  }
+  const [, , ra = '', dec = ''] = names;
+  const shape = { coordinates: { ra, dec }, algorithms: algorithmsOf(names) };
+  const expected = photozColumns(shape).map(({ name, datatype }) => `${name} ${SQL_TYPES[datatype]}`);
+  const actual = columns.map(({ column_name, column_type }) => `${column_name} ${column_type}`);
+  const other = expected.findIndex((column, index) => column !== actual[index]);
+  if (other < 0 && actual.length === expected.length && shape.algorithms.length > 0) return shape;
+  const at = other < 0 ? expected.length : other;
+  const text = `Column ${at + 1} is ${actual[at] ?? 'missing'}, expected ${expected[at] ?? 'an estimate, or nothing'}.`;
+  findings.add('COLUMNS_UNEXPECTED', `${catalogue}/${leaf.path}`, text);
+  return null;
+}
+
+/** Checks every row of every leaf, and the sky maps against what was found. */
+export async function checkRows(
+  database: Database,
+  { root, catalogue }: CatalogueFolder,
+  leaves: readonly SoundLeaf[],
+  shape: TableShape,
+  mapOrder: number,
+  findings: Findings,
+  onRows: (done: number) => void,
+): Promise<void> {
+  const counts: [number, number][] = [];
+  let done = 0;
+  for (const leaf of leaves) {
+    const path = join(root, catalogue, leaf.path);
+    const where = `${catalogue}/${leaf.path}`;
+    const rules = rowRules(leaf, shape);
+    const answer = await attempt(database.rows(leafCheckSql(path, rules, shape)));
+    if (answer instanceof Error) findings.add('LEAF_UNREADABLE', where, firstLine(answer));
+    else {
+      const [row] = z.array(z.record(z.string(), z.bigint())).parse(answer);
+      if (row?.total !== BigInt(leaf.footer.rows)) {
+        findings.add('LEAF_ROWS', where, `It holds ${row?.total ?? 0} rows, its footer says ${leaf.footer.rows}.`);
+      }
+      for (const [index, { code, complaint }] of rules.entries()) {
+        const broken = row?.[`broken_${index}`] ?? 0n;
+        if (broken > 0n) findings.add(code, where, `${broken} rows ${complaint}.`);
+      }
+      const found = await database.rows(leafCountsSql(path, mapOrder));
+      for (const { pixel, n } of z.array(z.object({ pixel: z.number(), n: z.number() })).parse(found)) {
+        counts.push([pixel, n]);
+      }
+    }
+    done += leaf.footer.rows;
+    onRows(done);
+  }
+  for (const { path, bytes } of mapFiles({ order: mapOrder, counts: counts.sort(([a], [b]) => a - b) })) {
+    await checkSame(root, catalogue, path, bytes, 'MAP_DIFFERS', findings);
+  }
+}
+
+/** Looks for an objectId that occurs twice anywhere in the catalogue, in bounded memory. */
+export async function checkIds(
+  database: Database,
+  { root, catalogue }: CatalogueFolder,
+  leaves: readonly SoundLeaf[],
+  findings: Findings,
+  onPass: (done: number, total: number) => void,
+): Promise<void> {
+  const rows = leaves.reduce((sum, { footer }) => sum + footer.rows, 0);
+  const passes = Math.max(1, Math.ceil(rows / IDS_PER_PASS));
+  const paths = leaves.map(({ path }) => join(root, catalogue, path));
+  for (let pass = 0; pass < passes; pass++) {
+    const answer = await attempt(database.rows(repeatedIdsSql(paths, pass, passes)));
+    // A leaf that cannot be read has its finding already.
+    const repeated = answer instanceof Error ? [] : answer;
+    const schema = z.array(z.object({ objectId: z.bigint().nullable(), times: z.number() }));
+    for (const { objectId, times } of schema.parse(repeated)) {
+      findings.add('ID_NOT_UNIQUE', catalogue, `objectId ${objectId ?? '(missing)'} occurs ${times} times.`);
+    }
+    onPass(pass + 1, passes);
+  }
+}
+
+async function attempt<T>(promise: Promise<T>): Promise<T | Error> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof Error) return error;
+    throw error;
+  }
+}
+
+function firstLine(error: Error): string {
+  return `${error.message.split('\n')[0] ?? ''}`;
+}

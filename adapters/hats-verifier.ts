@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import { type DatabaseOptions, withDatabase } from '#adapters/duckdb.ts';
+import { checkDigests } from '#adapters/hats-digest-check.ts';
+import { filesBelow } from '#adapters/hats-manifest.ts';
+import { checkColumns, checkIds, checkRows } from '#adapters/hats-row-check.ts';
+import { checkProperties, checkStructure, readProperties } from '#adapters/hats-structure-check.ts';
+import type { Digest } from '#core/digest.ts';
+import { COLLECTION_PROPERTIES } from '#core/hats/layout.ts';
+import type { Properties } from '#core/hats/properties.ts';
+import { Findings, type VerifyReport } from '#core/hats/verdict.ts';
+
+export interface VerifyProgress {
+  /** `digests` counts bytes, `footers` leaves, `rows` rows, `ids` passes over the ids. */
+  readonly stage: 'digests' | 'footers' | 'rows' | 'ids';
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface VerifyRequest {
+  /** The collection's folder, with `collection.properties` and `manifest.json`. */
+  readonly folder: string;
+  /** What the plan or the delivery says. */
+  readonly expectedRows?: number;
+  /** The digest of `manifest.json` that the delivery recorded. Without it the manifest is taken at its word. */
+  readonly manifestSha256?: Digest;
+  readonly onProgress?: (progress: VerifyProgress) => void;
+  /** Bounds of the engine. */
+  readonly database?: DatabaseOptions;
+}
+
+/** Order of the sky maps when the properties do not say; then they are wrong anyway. */
+const DEFAULT_MAP_ORDER = 10;
+
+/**
+ * Checks all that can be checked of a delivered collection without the pipeline that made it: every digest, frame,
+ * schema, row and id. It needs no account and no network, so the receiving side runs the same. HATS's own strict
+ * validation accepts truncated and unsorted leaves, a zeroed index and wrong counts.
+ *
+ * What is wrong with the collection is in the report; rejects only when the folder itself cannot be read.
+ */
+export async function verifyCatalogue(request: VerifyRequest): Promise<VerifyReport> {
+  const { folder, expectedRows } = request;
+  const findings = new Findings();
+  const report = (stage: VerifyProgress['stage']) => (done: number, total: number) =>
+    request.onProgress?.({ stage, done, total });
+
+  const present = await filesBelow(folder);
+  const manifest = await checkDigests(folder, present, request.manifestSha256, findings, report('digests'));
+  const collection = await checkCollection(folder, findings);
+  const catalogue = collection?.hats_primary_table_url;
+  const checked = catalogue ? await checkCatalogue(request, catalogue, present, findings, report) : null;
+
+  const rows = checked?.rows ?? 0;
+  if (checked && manifest && manifest.rows !== rows) {
+    findings.add('MANIFEST_ROWS', '', `The leaves hold ${rows} rows, the manifest says ${manifest.rows}.`);
+  }
+  if (checked && expectedRows !== undefined && expectedRows !== rows) {
+    findings.add('ROWS_EXPECTED', catalogue ?? '', `The leaves hold ${rows} rows, expected ${expectedRows}.`);
+  }
+  return {
+    sound: findings.kept.length === 0,
+    collection: collection?.obs_collection ?? null,
+    rows,
+    leaves: checked?.leaves ?? 0,
+    files: present.length,
+    sizeBytes: manifest?.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) ?? 0,
+    findings: findings.kept,
+    suppressed: findings.suppressed,
+  };
+}
+
+async function checkCollection(folder: string, findings: Findings): Promise<Properties | null> {
+  const collection = await readProperties(join(folder, COLLECTION_PROPERTIES));
+  if (!collection?.obs_collection || !/^[A-Za-z0-9_.-]+$/.test(collection.hats_primary_table_url ?? '')) {
+    const text = 'It must be there, with obs_collection and a folder of this collection as hats_primary_table_url.';
+    findings.add('COLLECTION_UNREADABLE', COLLECTION_PROPERTIES, text);
+    return null;
+  }
+  for (const key of ['all_margins', 'all_indexes', 'all_extensions']) {
+    const value = collection[key];
+    if (value) findings.add('PART_NOT_CHECKED', COLLECTION_PROPERTIES, `It lists ${key} "${value}".`);
+  }
+  return collection;
+}
+
+async function checkCatalogue(
+  { folder, database: options }: VerifyRequest,
+  catalogue: string,
+  present: readonly string[],
+  findings: Findings,
+  report: (stage: VerifyProgress['stage']) => (done: number, total: number) => void,
+): Promise<{ readonly rows: number; readonly leaves: number }> {
+  const properties = (await checkProperties(folder, catalogue, findings)) ?? {};
+  const inside = present.flatMap((path) =>
+    path.startsWith(`${catalogue}/`) ? [path.slice(catalogue.length + 1)] : [],
+  );
+  const { leaves, rows } = await checkStructure(folder, catalogue, inside, findings, report('footers'));
+  if (properties.dataproduct_type !== 'object' || properties.obs_collection === undefined || leaves.length === 0) {
+    const text = 'The catalogue needs obs_collection, dataproduct_type=object and at least one sound leaf.';
+    findings.add('PROPERTIES_UNREADABLE', `${catalogue}/properties`, text);
+  }
+  if (properties.hats_nrows !== String(rows)) {
+    const text = `hats_nrows is ${properties.hats_nrows ?? 'missing'}, the leaves hold ${rows} rows.`;
+    findings.add('ROWS_DECLARED', `${catalogue}/properties`, text);
+  }
+  const [first] = leaves;
+  if (!first) return { rows, leaves: 0 };
+  const place = { root: folder, catalogue };
+  await withDatabase(options ?? {}, async (database) => {
+    const shape = await checkColumns(database, place, first, properties, findings);
+    if (shape === null) return;
+    const mapOrder = Number(properties.hats_skymap_order ?? DEFAULT_MAP_ORDER);
+    await checkRows(database, place, leaves, shape, mapOrder, findings, (done) => report('rows')(done, rows));
+    await checkIds(database, place, leaves, findings, report('ids'));
+  });
+  return { rows, leaves: leaves.length };
+}

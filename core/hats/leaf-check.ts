@@ -1,0 +1,114 @@
+import { ESTIMATE_SUFFIXES, FLAGS_SUFFIX, type TableShape } from '#core/hats/columns.ts';
+import type { FindingCode } from '#core/hats/verdict.ts';
+import { healpix29Sql, INDEX_COLUMN, indexRange, type Pixel } from '#core/healpix.ts';
+import { parquetRelation, quoteIdentifier } from '#core/sql.ts';
+
+/**
+ * Redshifts that may be: the grid ends at 3, and interpolating point estimates have gone a little beyond (3.07 in
+ * DP2's fzboost).
+ */
+export const REDSHIFT_RANGE = { min: 0, max: 3.1 } as const;
+
+/** Flags are a bit mask; 16 bits leave room for twice the bits in use. */
+const FLAGS_LIMIT = 2 ** 16;
+
+/** One thing that must hold for every row of a leaf. */
+export interface RowRule {
+  readonly code: FindingCode;
+  /** What is wrong with the rows that break it, after "{n} rows ". */
+  readonly complaint: string;
+  /** An SQL condition that is true for the rows that break it. */
+  readonly broken: string;
+}
+
+/** The rules for the rows of one leaf, over the columns of `leafRelation`. */
+export function rowRules(pixel: Pixel, { coordinates, algorithms }: TableShape): readonly RowRule[] {
+  const { from, to } = indexRange(pixel);
+  const keys = [INDEX_COLUMN, 'objectId', coordinates.ra, coordinates.dec].map(quoteIdentifier);
+  const anyMissing = keys.map((key) => `${key} IS NULL`).join(' OR ');
+  return [
+    { code: 'KEY_MISSING', complaint: 'lack an id, a coordinate or the index', broken: anyMissing },
+    {
+      code: 'ROW_OUTSIDE_PIXEL',
+      complaint: `lie outside pixel ${pixel.pixel} of order ${pixel.order}`,
+      broken: `${INDEX_COLUMN} < ${from} OR ${INDEX_COLUMN} >= ${to}`,
+    },
+    {
+      code: 'ROWS_UNSORTED',
+      complaint: 'come before a row that they should follow',
+      broken: `previous_index > ${INDEX_COLUMN} OR (previous_index = ${INDEX_COLUMN} AND previous_id > objectId)`,
+    },
+    {
+      code: 'INDEX_WRONG',
+      complaint: 'have an index that is not that of their coordinates',
+      broken: `${INDEX_COLUMN} IS DISTINCT FROM recomputed_index`,
+    },
+    ...algorithms.flatMap(algorithmRules),
+  ];
+}
+
+function algorithmRules(algorithm: string): readonly RowRule[] {
+  const column = (suffix: string) => quoteIdentifier(`${algorithm}_${suffix}`);
+  const estimates = ESTIMATE_SUFFIXES.map(column);
+  const flags = column(FLAGS_SUFFIX);
+  const anyOf = (condition: (name: string) => string) => estimates.map(condition).join(' OR ');
+  const present = `coalesce(${estimates.join(', ')}) IS NOT NULL`;
+  const ascending = ['z_err95_low', 'z_err68_low', 'z_median', 'z_err68_high', 'z_err95_high'].map(column);
+  const reversed = ascending.slice(1).map((upper, index) => `${ascending[index]} > ${upper}`);
+  const { min, max } = REDSHIFT_RANGE;
+  return [
+    {
+      code: 'VALUE_NOT_FINITE',
+      complaint: `have an infinite or undefined estimate of ${algorithm}`,
+      broken: anyOf((name) => `NOT isfinite(${name})`),
+    },
+    {
+      code: 'VALUE_OUT_OF_RANGE',
+      complaint: `have an estimate of ${algorithm} outside ${min} to ${max}`,
+      broken: anyOf((name) => `(isfinite(${name}) AND (${name} < ${min} OR ${name} > ${max}))`),
+    },
+    {
+      code: 'INTERVAL_REVERSED',
+      complaint: `have quantiles of ${algorithm} that do not ascend`,
+      broken: reversed.join(' OR '),
+    },
+    {
+      code: 'ESTIMATE_PARTIAL',
+      complaint: `have only some of the estimates of ${algorithm}`,
+      broken: `${present} AND (${anyOf((name) => `${name} IS NULL`)})`,
+    },
+    {
+      code: 'ESTIMATE_UNEXPLAINED',
+      complaint: `have no estimate of ${algorithm} although its flags are 0`,
+      broken: `NOT ${present} AND ${flags} = 0`,
+    },
+    {
+      code: 'FLAGS_INVALID',
+      complaint: `have flags of ${algorithm} that are missing or no bit mask`,
+      broken: `(${present} AND ${flags} IS NULL) OR ${flags} < 0 OR ${flags} >= ${FLAGS_LIMIT}`,
+    },
+  ];
+}
+
+/** One row of counts for a leaf: `total`, and per rule `broken_{i}`. Streams over the file in its order. */
+export function leafCheckSql(path: string, rules: readonly RowRule[], { coordinates }: TableShape): string {
+  const ordered = `(SELECT *, lag(${INDEX_COLUMN}) OVER () AS previous_index, lag(objectId) OVER () AS previous_id
+    FROM ${parquetRelation([path])})`;
+  const relation = healpix29Sql(ordered, coordinates.ra, coordinates.dec, { as: 'recomputed_index' });
+  const counts = rules.map(({ broken }, index) => `count(*) FILTER (WHERE ${broken}) AS broken_${index}`);
+  return `SELECT ${['count(*) AS total', ...counts].join(', ')} FROM (${relation})`;
+}
+
+/** How many rows each pixel at `order` holds: [pixel, rows] as `pixel`, `n`. */
+export function leafCountsSql(path: string, order: number): string {
+  const shift = 2 * (29 - order);
+  return `SELECT (${INDEX_COLUMN} >> ${shift})::DOUBLE AS pixel, count(*)::DOUBLE AS n FROM ${parquetRelation([path])}
+    WHERE ${INDEX_COLUMN} IS NOT NULL GROUP BY 1 ORDER BY 1`;
+}
+
+/** Ids that occur more than once among those whose hash falls into one of `passes` classes. */
+export function repeatedIdsSql(paths: readonly string[], pass: number, passes: number): string {
+  const inPass = passes === 1 ? 'true' : `hash(objectId) % ${passes} = ${pass}`;
+  return `SELECT objectId, count(*)::INTEGER AS times FROM ${parquetRelation(paths)} WHERE ${inPass}
+    GROUP BY objectId HAVING count(*) > 1 ORDER BY objectId LIMIT 5`;
+}
