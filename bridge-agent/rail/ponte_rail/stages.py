@@ -1,0 +1,118 @@
+"""RAIL's stages, configured from a registered algorithm and used in memory."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import qp
+from numpy.typing import NDArray
+from rail.estimation.estimator import CatEstimator
+from rail.estimation.informer import CatInformer
+from rail.interfaces.pz_factory import PZFactory
+
+from ponte_rail.algorithm import Algorithm
+from ponte_rail.failures import WorkerError, bad_environment, bad_input, bad_task
+from ponte_rail.photometry import Photometry
+from ponte_rail.reference_data import reference_data_folder
+
+
+def grid_of(algorithm: Algorithm) -> NDArray[np.float64]:
+    """The redshifts that p(z) is given at, as RAIL makes them."""
+    return np.linspace(algorithm.z_min, algorithm.z_max, algorithm.grid_points)
+
+
+def import_algorithm(algorithm: Algorithm) -> None:
+    """Pays for the import now. Raises WorkerError `ALGORITHM_NOT_INSTALLED`."""
+    _stage_class(algorithm, algorithm.informer)
+    _stage_class(algorithm, algorithm.estimator)
+
+
+def load_estimator(algorithm: Algorithm, model: bytes) -> CatEstimator:
+    """An estimator with its model and its templates in memory. `model` is a pickle, that is, code: the caller has
+    checked its digest. Raises WorkerError `MODEL_UNUSABLE`."""
+    stage = _make_stage(algorithm, algorithm.estimator, algorithm.estimate_parameters, {"output_mode": "return"})
+    try:
+        stage.open_model(model=pickle.loads(model))
+        stage._initialize_run()  # where BPZ reads its templates; RAIL's own run() does the same
+    except Exception as error:
+        message = f"{algorithm.name} cannot use the model: {type(error).__name__}: {error}. Inform again."
+        raise bad_input("MODEL_UNUSABLE", "science", message) from error
+    return stage
+
+
+def inform(algorithm: Algorithm, training: Photometry, model: Path) -> None:
+    """Trains on all rows given and leaves the pickled model at `model`."""
+    parameters = algorithm.inform_parameters
+    stage: CatInformer = _make_stage(algorithm, algorithm.informer, parameters, {"model": str(model)})
+    stage.inform({**training.columns, "redshift": training.redshift})
+
+
+def estimate(stage: CatEstimator, algorithm: Algorithm, sample: Photometry) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """p(z) on the grid, slice by slice: exactly the float64 values of RAIL's ensemble.
+
+    The slices are as few as the registered chunk size allows and as equal as can be: a slice of a single row would
+    take another path through the matrix product and differ in the last bits. Raises WorkerError `PDF_COUNT`.
+    """
+    grid = grid_of(algorithm)
+    count = -(-len(sample) // algorithm.chunk_size)
+    for index in range(count):
+        rows = slice(len(sample) * index // count, len(sample) * (index + 1) // count)
+        part = sample.take(rows)
+        ensemble = PZFactory.estimate_single_pz(stage, part.columns, len(part))
+        if ensemble.npdf != len(part):
+            message = f"{algorithm.name} gave {ensemble.npdf} p(z) for {len(part)} objects"
+            raise WorkerError("PDF_COUNT", "science", message)
+        yield rows, on_grid(ensemble, grid)
+
+
+def on_grid(ensemble: qp.Ensemble, grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, K) values. An ensemble that is already tabulated on this grid is copied, not interpolated: qp's pdf() at its
+    own nodes is off by some 1e-15, and the table is what RAIL writes to its files."""
+    xvals = ensemble.metadata.get("xvals") if ensemble.gen_class is qp.interp_gen else None
+    if xvals is not None and np.array_equal(np.ravel(xvals), grid):
+        return np.array(ensemble.objdata["yvals"], dtype=np.float64, ndmin=2)
+    return np.array(ensemble.pdf(grid), dtype=np.float64, ndmin=2)
+
+
+def _make_stage(algorithm: Algorithm, class_name: str, parameters: dict[str, Any], extra: dict[str, Any]) -> Any:
+    stage_class = _stage_class(algorithm, class_name)
+    known = set(stage_class.config_options) | {tag for tag, _ in (*stage_class.inputs, *stage_class.outputs)}
+    unknown = sorted(set(parameters) - known)
+    if unknown:
+        message = f"{class_name} has no parameter {', '.join(unknown)}. Correct schemas/algorithms/{algorithm.name}.json."
+        raise bad_task("ALGORITHM_INVALID", message)
+    ours = {name: value for name, value in _common_parameters(algorithm).items() if name in known}
+    return stage_class.make_stage(name=f"ponte_{algorithm.name}", **ours, **parameters, **extra)
+
+
+def _common_parameters(algorithm: Algorithm) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "hdf5_groupname": "",
+        "bands": algorithm.magnitude_columns,
+        "err_bands": algorithm.error_columns,
+        "ref_band": f"mag_{algorithm.reference_band}",
+        "redshift_col": "redshift",
+        "id_col": "objectId",
+        "nondetect_val": algorithm.non_detection_magnitude,
+        "mag_limits": {f"mag_{band}": limit for band, limit in algorithm.limits.items()},
+        "zmin": algorithm.z_min,
+        "zmax": algorithm.z_max,
+        "nzbins": algorithm.grid_points,
+        "chunk_size": algorithm.chunk_size,
+    }
+    if algorithm.reference_data == "bpz":
+        parameters["bpz_ref_data_path"] = str(reference_data_folder())
+    return parameters
+
+
+def _stage_class(algorithm: Algorithm, class_name: str) -> Any:
+    try:
+        return getattr(importlib.import_module(algorithm.module), class_name)
+    except (ImportError, AttributeError) as error:
+        message = f"cannot import {class_name} of {algorithm.module}: {error}. Make the environment again."
+        raise bad_environment("ALGORITHM_NOT_INSTALLED", message) from error

@@ -1,0 +1,146 @@
+"""What a unit of each kind does, inside its child process."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rail.estimation.estimator import CatEstimator
+
+from ponte_rail.algorithm import Algorithm
+from ponte_rail.estimates import summarise
+from ponte_rail.evaluation import evaluate
+from ponte_rail.failures import WorkerError, bad_input
+from ponte_rail.held_out import inside_grid, split, with_redshift
+from ponte_rail.outputs import parquet_writer, pdf_batch, pdf_schema, points_table, produce, temporary_name
+from ponte_rail.photometry import Photometry, read_photometry, read_verified
+from ponte_rail.record import Outcome
+from ponte_rail.stages import estimate, grid_of, inform
+from ponte_rail.task import FileRef, Task, Unit
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that the units of a task share, in memory before the first fork."""
+
+    task: Task
+    algorithm: Algorithm
+    attempt_id: str
+    stage: CatEstimator | None
+    training: bytes | None
+
+    def run(self, unit: Unit) -> Outcome:
+        unit.output_dir.mkdir(parents=True, exist_ok=True)
+        match self.task.kind:
+            case "inform":
+                return self._inform(unit)
+            case "validate":
+                return self._validate(unit)
+            case "estimate":
+                return self._estimate(unit)
+
+    def _inform(self, unit: Unit) -> Outcome:
+        """`model.pkl`, trained on what is not held out and lies inside the grid."""
+        clock = _Clock()
+        kept, _ = self._split_training()
+        sample = inside_grid(with_redshift(kept), self.algorithm)
+        if len(sample) == 0:
+            raise WorkerError("TRAINING_EMPTY", "science", "no training row has a redshift inside the grid")
+        read = clock.lap()
+        # RAIL wants the name it trains into to end in .pkl, and prefixes it with inprogress_ while it writes.
+        trained = temporary_name(unit.output_dir, self.attempt_id, "trained.pkl")
+        inform(self.algorithm, sample, trained)
+        compute = clock.lap()
+        model = produce("model", unit.output_dir, self.attempt_id, None, trained.rename)
+        return Outcome(None, len(sample), [model], 0.0, read, compute, clock.lap())
+
+    def _validate(self, unit: Unit) -> Outcome:
+        """`evaluation.json`: the model, estimated and evaluated on the held-out share."""
+        clock = _Clock()
+        _, held_out = self._split_training()
+        sample = with_redshift(held_out)
+        if len(sample) == 0 or sample.redshift is None:
+            raise WorkerError("HELD_OUT_EMPTY", "science", "no held-out row has a redshift to compare with")
+        read = clock.lap()
+        pdf = np.concatenate([values for _, values in estimate(self._ready_stage(), self.algorithm, sample)])
+        points, _ = summarise(pdf, grid_of(self.algorithm), sample.flags)
+        estimated = np.isfinite(points["z_mode"])
+        report = evaluate(self.algorithm, grid_of(self.algorithm), pdf, estimated, np.asarray(sample.redshift, np.float64))
+        compute = clock.lap()
+        text = json.dumps(report, indent=1) + "\n"
+        write = _text_writer(text)
+        evaluation = produce("evaluation", unit.output_dir, self.attempt_id, len(sample), write)
+        return Outcome(None, len(sample), [evaluation], 0.0, read, compute, clock.lap())
+
+    def _estimate(self, unit: Unit) -> Outcome:
+        """`points.parquet` and `pdf.parquet`, a row per row of the part, in its order."""
+        clock = _Clock()
+        sample = self._read_part(unit)
+        read = clock.lap()
+        grid, schema = grid_of(self.algorithm), pdf_schema(self.algorithm)
+        parts, flags = [], np.zeros(len(sample), np.int32)
+        compute = write = 0.0
+        pdf_file = temporary_name(unit.output_dir, self.attempt_id, "values.parquet")
+        with parquet_writer(pdf_file, schema) as writer:
+            for rows, pdf in estimate(self._ready_stage(), self.algorithm, sample):
+                points, flags[rows] = summarise(pdf, grid, sample.flags[rows])
+                parts.append(points)
+                compute += clock.lap()
+                writer.write_batch(pdf_batch(schema, sample.object_id[rows], pdf))
+                write += clock.lap()
+        points, _ = summarise(np.zeros((0, len(grid))), grid, np.zeros(0, np.int32))
+        joined = {name: np.concatenate([points[name], *(part[name] for part in parts)]) for name in points}
+        outputs = [
+            produce("points", unit.output_dir, self.attempt_id, len(sample), self._points_writer(sample, joined, flags)),
+            produce("pdf", unit.output_dir, self.attempt_id, len(sample), pdf_file.rename),
+        ]
+        return Outcome(None, len(sample), outputs, 0.0, read, compute, write + clock.lap())
+
+    def _points_writer(self, sample: Photometry, points: dict[str, NDArray[np.float32]], flags: NDArray[np.int32]):
+        table = points_table(self.algorithm, sample.object_id, points, flags)
+
+        def write(path: Path) -> None:
+            with parquet_writer(path, table.schema) as writer:
+                writer.write_table(table)
+
+        return write
+
+    def _split_training(self) -> tuple[Photometry, Photometry]:
+        assert self.task.training is not None and self.task.held_out is not None and self.training is not None
+        sample = read_photometry(self.training, self.algorithm, "training", self.task.training.path)
+        return split(sample, self.task.held_out)
+
+    def _read_part(self, unit: Unit) -> Photometry:
+        part: FileRef | None = unit.input
+        assert part is not None, "read_task checked it"
+        sample = read_photometry(read_verified(part, "input"), self.algorithm, "input", part.path)
+        if len(sample) != part.rows:
+            message = f"the input has {len(sample)} rows, the task says {part.rows}. Derive the part again."
+            raise bad_input("INPUT_ROWS", "science", message)
+        return sample
+
+    def _ready_stage(self) -> CatEstimator:
+        assert self.stage is not None, "loaded before the fork"
+        return self.stage
+
+
+class _Clock:
+    """Wall seconds between laps."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def lap(self) -> float:
+        last, self._last = self._last, time.monotonic()
+        return self._last - last
+
+
+def _text_writer(text: str):
+    def write(path: Path) -> None:
+        path.write_text(text, encoding="utf-8")
+
+    return write
