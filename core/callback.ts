@@ -1,12 +1,7 @@
-import type { JobAnswer } from '#core/job.ts';
+import type { TaskCallback } from '#core/ports.ts';
 
-/** `gone`: nobody waits for this token any more (timed out, stopped, or answered before). */
-export type CallbackOutcome = 'delivered' | 'gone';
-
-/** The way back to the execution that waits for a task token. Throws TransientError when it cannot be reached. */
-export interface TaskCallback {
-  succeed(token: string, answer: JobAnswer): Promise<CallbackOutcome>;
-  /** `error`: what the state machine's Retry and Catch match on. `cause`: a sentence for people. */
-  fail(token: string, error: string, cause: string): Promise<CallbackOutcome>;
-  heartbeat(token: string): Promise<CallbackOutcome>;
+/** The agent's way back to the execution that waits for a task token. */
+export interface JobCallback extends TaskCallback {
+  /** Says that the work lives. False when nobody waits for the token any more, so that the work can be given up. */
+  heartbeat(taskToken: string): Promise<boolean>;
 }

@@ -41,5 +41,10 @@ export class InvariantError extends PonteError {
   readonly retryable = false;
 }
 
-/** Names for the `Retry` blocks of the state machines: generated from here, never typed by hand. */
-export const RETRYABLE_ERROR_NAMES = ['TransientError'] as const;
+const KINDS = [InputError, TransientError, InvariantError];
+const SAMPLE: ErrorDetails = { code: 'SAMPLE', hint: '' };
+
+/** The names that a state machine must not retry on: generated from `retryable`, never typed by hand. */
+export const FINAL_ERROR_NAMES: readonly string[] = KINDS.map((Kind) => new Kind('', SAMPLE))
+  .filter((error) => !error.retryable)
+  .map((error) => error.name);

@@ -38,19 +38,41 @@ const jobBase = {
   outputPrefix: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/=-]{0,400}[A-Za-z0-9]$/),
 };
 
+const informMessageSchema = z.strictObject({
+  ...jobBase,
+  kind: z.literal('inform'),
+  training: objectRefSchema,
+  heldOut: heldOutSchema,
+});
+const validateMessageSchema = z.strictObject({
+  ...informMessageSchema.shape,
+  kind: z.literal('validate'),
+  model: objectRefSchema,
+});
+const estimateMessageSchema = z.strictObject({
+  ...jobBase,
+  kind: z.literal('estimate'),
+  model: objectRefSchema,
+  batch: objectRefSchema,
+});
+
 /** What the cloud puts on the job queue. It names things; it never contains commands. */
 export const jobMessageSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ ...jobBase, kind: z.literal('inform'), training: objectRefSchema, heldOut: heldOutSchema }),
-  z.strictObject({
-    ...jobBase,
-    kind: z.literal('validate'),
-    training: objectRefSchema,
-    heldOut: heldOutSchema,
-    model: objectRefSchema,
-  }),
-  z.strictObject({ ...jobBase, kind: z.literal('estimate'), model: objectRefSchema, batch: objectRefSchema }),
+  informMessageSchema,
+  validateMessageSchema,
+  estimateMessageSchema,
 ]);
 export type JobMessage = z.infer<typeof jobMessageSchema>;
+
+/** The fields of a message, for whoever has to put it together field by field, as a state machine does. */
+export function messageFields(kind: JobMessage['kind']): readonly string[] {
+  const shapes = {
+    inform: informMessageSchema.shape,
+    validate: validateMessageSchema.shape,
+    estimate: estimateMessageSchema.shape,
+  };
+  return Object.keys(shapes[kind]);
+}
 
 /** A skinny part inside a batch document. */
 export const batchPartSchema = z.strictObject({

@@ -7,8 +7,8 @@ export const PRICES = {
   region: 'us-east-1',
   /** USD 0.20 per million requests. */
   lambdaRequest: 0.2,
-  /** USD 0.0000133334 per GB-second on arm64, first tier. */
-  lambdaGbSecond: 13.3334,
+  /** USD 0.0000166667 per GB-second on x86-64, first tier. */
+  lambdaGbSecond: 16.6667,
   /** USD 25 per million transitions of a Standard state machine. */
   stateTransition: 25,
   /** USD 0.005 per 1,000 PUT, COPY, POST or LIST. */

@@ -80,7 +80,9 @@ export function reconcile(evidence: TaskEvidence, patience: Patience): Decision 
   if (evidence.recorded) return { act: 'finish' };
   const { look } = evidence;
   if (look === null) return { act: 'wait', evidence: evidence.holderAlive, why: 'the scheduler did not answer' };
-  const [lowest, ...surplus] = [...look.live].sort((a, b) => Number(b.state === 'running') - Number(a.state === 'running') || byJobId(a, b));
+  const [lowest, ...surplus] = [...look.live].sort(
+    (a, b) => Number(b.state === 'running') - Number(a.state === 'running') || byJobId(a, b),
+  );
   if (lowest) return decideLive(lowest, surplus, evidence.releases, patience);
   if (evidence.holderAlive) {
     return { act: 'wait', evidence: true, why: 'not in the queue, but its process touches the claim' };

@@ -69,7 +69,11 @@ export const releaseSpecSchema = z.strictObject({
   /** Registered configuration of each of the campaign's algorithms, with what one attempt may cost at most. */
   algorithms: z.record(
     nameSchema,
-    z.strictObject({ configurationDigest: digestSchema, secondsPerThousandRows: z.number().positive() }),
+    z.strictObject({
+      configurationDigest: digestSchema,
+      secondsPerThousandRows: z.number().positive(),
+      informSeconds: z.number().nonnegative(),
+    }),
   ),
   /** Digest of the lock file of the Python packages that the worker runs with. */
   environmentDigest: digestSchema,

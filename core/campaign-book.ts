@@ -1,0 +1,128 @@
+import { type ApprovalRow, readApproval } from '#core/approval.ts';
+import {
+  type CampaignRow,
+  type CampaignStage,
+  campaignIndexKey,
+  campaignKey,
+  campaignPartition,
+  campaignRowSchema,
+} from '#core/campaign.ts';
+import { chunkKey, type PartRow, partPrefix, partRowSchema } from '#core/chunk.ts';
+import type { Digest } from '#core/digest.ts';
+import { InputError } from '#core/errors.ts';
+import type { ObjectRef } from '#core/job.ts';
+import { objectRefSchema } from '#core/job.ts';
+import { type ChunkEvent, mayMove, type nextState } from '#core/life-cycle.ts';
+import { EXPECTED_PREFIX, expectedChunkSchema, releasePartition } from '#core/release.ts';
+import { ROW_IS_NEW, scan, type Table } from '#core/table.ts';
+
+export async function readCampaign(table: Table, campaign: string): Promise<CampaignRow> {
+  const row = await table.get(campaignKey(campaign));
+  if (!row) {
+    throw new InputError(`there is no campaign ${campaign}`, {
+      code: 'CAMPAIGN_UNKNOWN',
+      hint: 'ponte release show <release> lists the campaigns of a release.',
+    });
+  }
+  return campaignRowSchema.parse({ failure: null, catalogue: null, ...row });
+}
+
+/** Opens a campaign once; a retry of the plan finds it. */
+export async function openCampaign(table: Table, row: Omit<CampaignRow, 'failure' | 'catalogue'>): Promise<void> {
+  await table.write([{ kind: 'put', item: { ...campaignKey(row.campaign), ...row }, when: [ROW_IS_NEW] }]);
+  await table.write([
+    {
+      kind: 'put',
+      item: { ...campaignIndexKey(row.release, row.campaign), campaign: row.campaign, execution: row.execution },
+    },
+  ]);
+}
+
+/** Stamps the beginning of a stage; the first stamp of a stage stays. */
+export async function enterStage(table: Table, campaign: string, stage: CampaignStage, now: Date): Promise<void> {
+  const { stages } = await readCampaign(table, campaign);
+  await table.write([
+    {
+      kind: 'update',
+      key: campaignKey(campaign),
+      set: { state: stage, stages: { ...stages, [stage]: stages[stage] ?? now.toISOString() } },
+    },
+  ]);
+}
+
+/** The current chunks of a release that became skinny, in the order of their names. */
+export async function* skinnyChunks(table: Table, release: string): AsyncGenerator<{ name: string; chunkId: Digest }> {
+  for await (const row of scan(table, releasePartition(release), EXPECTED_PREFIX)) {
+    const expected = expectedChunkSchema.parse({ outcome: null, chunkId: null, ...row });
+    if (expected.outcome === 'skinny' && expected.chunkId) yield { name: expected.name, chunkId: expected.chunkId };
+  }
+}
+
+export async function* partsOf(table: Table, release: string, chunk: Digest): AsyncGenerator<PartRow> {
+  for await (const row of scan(table, releasePartition(release), partPrefix(chunk))) yield partRowSchema.parse(row);
+}
+
+/** All parts of a release's current chunks, in the order of names and indices: the order of the plan. */
+export async function* releaseParts(table: Table, release: string): AsyncGenerator<PartRow> {
+  for await (const chunk of skinnyChunks(table, release)) yield* partsOf(table, release, chunk.chunkId);
+}
+
+/** Moves every current chunk along the life cycle; one that has moved already stays. */
+export async function moveChunks(table: Table, release: string, event: ChunkEvent): Promise<void> {
+  for await (const { chunkId } of skinnyChunks(table, release)) {
+    const state = CAMPAIGN_EVENT_TARGETS[event];
+    if (!state) return;
+    await table.write([
+      { kind: 'update', key: chunkKey(release, chunkId), set: { state }, when: [mayMove(event, state)] },
+    ]);
+  }
+}
+
+/** Where a campaign's events lead, whatever state they come from. */
+const CAMPAIGN_EVENT_TARGETS: Partial<Record<ChunkEvent, NonNullable<ReturnType<typeof nextState>>>> = {
+  estimate: 'estimating',
+  finish: 'estimated',
+  pack: 'packed',
+  deliver: 'delivered',
+};
+
+const modelKey = (campaign: string, algorithm: string) => ({ pk: campaignPartition(campaign), sk: `M#${algorithm}` });
+const evaluationKey = (campaign: string, algorithm: string) => ({
+  pk: campaignPartition(campaign),
+  sk: `V#${algorithm}`,
+});
+
+/** The model that this campaign's own inform made: the only one its estimates may load. */
+export const writeModel = (table: Table, campaign: string, algorithm: string, model: ObjectRef) =>
+  table.write([{ kind: 'put', item: { ...modelKey(campaign, algorithm), ...model } }]);
+
+export const writeEvaluation = (table: Table, campaign: string, algorithm: string, evaluation: ObjectRef) =>
+  table.write([{ kind: 'put', item: { ...evaluationKey(campaign, algorithm), ...evaluation } }]);
+
+export const readModel = (table: Table, campaign: string, algorithm: string) =>
+  readReference(table, modelKey(campaign, algorithm), `model of ${algorithm}`);
+
+export const readEvaluation = (table: Table, campaign: string, algorithm: string) =>
+  readReference(table, evaluationKey(campaign, algorithm), `evaluation of ${algorithm}`);
+
+async function readReference(table: Table, key: { pk: string; sk: string }, what: string): Promise<ObjectRef> {
+  const row = await table.get(key);
+  if (row) {
+    const { pk: _pk, sk: _sk, ...reference } = row;
+    return objectRefSchema.parse(reference);
+  }
+  throw new InputError(`the campaign has no ${what}`, {
+    code: 'STAGE_INCOMPLETE',
+    hint: 'An earlier stage did not end; look at the campaign with ponte campaign watch.',
+  });
+}
+
+/** @throws {InputError} `NOT_APPROVED` unless the standing decision on exactly this plan is an approval. */
+export async function requireApproval(table: Table, campaign: CampaignRow): Promise<ApprovalRow> {
+  const approval = await readApproval(table, campaign.campaign);
+  if (approval?.planDigest === campaign.planDigest && approval.decision?.verdict === 'approved') return approval;
+  throw new InputError(`the campaign ${campaign.campaign} is not approved`, {
+    code: 'NOT_APPROVED',
+    hint: 'A coordinator reads the validation report and runs ponte approve.',
+  });
+}

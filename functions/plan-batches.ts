@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { enterStage, moveChunks, readCampaign, releaseParts, requireApproval } from '#core/campaign-book.ts';
+import { readRelease } from '#core/chunk-book.ts';
+import { type Digest, digestOf } from '#core/digest.ts';
+import type { Batch, BatchPart, ObjectRef } from '#core/job.ts';
+import { nameSchema } from '#core/job.ts';
+import type { JobOrder } from '#core/job-order.ts';
+import { writeDocument } from '#functions/documents.ts';
+import { handler as stack } from '#functions/handler.ts';
+
+/** Cuts the release's parts into batches, a document each, and leaves the list of orders for the Distributed Map. */
+export const handler = stack(z.object({ campaign: nameSchema }), async ({ campaign }, { table, lake, clock, log }) => {
+  const row = await readCampaign(table, campaign);
+  await requireApproval(table, row);
+  const { spec } = await readRelease(table, row.release);
+  await enterStage(table, campaign, 'estimating', clock.now());
+  await moveChunks(table, row.release, 'estimate');
+  const orders: JobOrder[] = [];
+  const flush = async (parts: readonly BatchPart[]) => {
+    const batch: Batch = { version: 1, batchId: batchId(parts), parts: [...parts] };
+    const ref: ObjectRef = await writeDocument(lake, `campaigns/${campaign}/batches/${batch.batchId}.json`, batch);
+    for (const algorithm of spec.campaign.algorithms) {
+      orders.push({ kind: 'estimate', campaign, release: row.release, algorithm, batchId: batch.batchId, batch: ref });
+    }
+  };
+  let pending: BatchPart[] = [];
+  for await (const part of releaseParts(table, row.release)) {
+    pending.push({ partId: part.partId, skinny: part.skinny, rows: part.rows });
+    if (pending.length < spec.campaign.partsPerBatch) continue;
+    await flush(pending);
+    pending = [];
+  }
+  if (pending.length > 0) await flush(pending);
+  const list = await writeDocument(lake, `campaigns/${campaign}/orders.json`, orders);
+  log.info('Campaign:Batched', { campaign, orders: orders.length });
+  return { bucket: lake.bucket, key: list.key };
+});
+
+function batchId(parts: readonly BatchPart[]): Digest {
+  return digestOf('batch', { parts: parts.map((part) => part.partId) });
+}

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { planDigest, readChunkSet } from '#core/campaign.ts';
+import { openCampaign, releaseParts } from '#core/campaign-book.ts';
+import { readRelease } from '#core/chunk-book.ts';
+import { InputError } from '#core/errors.ts';
+import { digestSchema, nameSchema } from '#core/job.ts';
+import { openLedger } from '#core/ledger.ts';
+import { handler as stack } from '#functions/handler.ts';
+
+const inputSchema = z.object({
+  release: nameSchema,
+  campaign: nameSchema,
+  planDigest: digestSchema,
+  execution: z.string(),
+});
+
+/** Opens the campaign and its ledger, provided that the release is still the one the plan was made of. */
+export const handler = stack(inputSchema, async (input, { table, clock, log }) => {
+  const release = await readRelease(table, input.release);
+  const chunkSet = await readChunkSet(table, input.release);
+  if (planDigest(release, chunkSet) !== input.planDigest) {
+    throw new InputError(`the release ${input.release} changed after this campaign was asked for`, {
+      code: 'PLAN_OUTDATED',
+      hint: 'The change itself asks for a new campaign; this one ends here.',
+    });
+  }
+  if (chunkSet.chunks === 0) {
+    throw new InputError(`the release ${input.release} has no usable chunk`, {
+      code: 'NOTHING_TO_DO',
+      hint: 'Every chunk is in quarantine: ponte chunks shows the reasons.',
+    });
+  }
+  let [rows, parts] = [0, 0];
+  for await (const part of releaseParts(table, input.release)) {
+    rows += part.rows;
+    parts += 1;
+  }
+  const now = clock.now().toISOString();
+  await openLedger(table, input.campaign, release.spec.campaign.caps);
+  await openCampaign(table, {
+    campaign: input.campaign,
+    release: input.release,
+    planDigest: input.planDigest,
+    chunkSetDigest: chunkSet.digest,
+    state: 'informing',
+    execution: input.execution,
+    chunks: chunkSet.chunks,
+    quarantinedChunks: chunkSet.quarantined,
+    rows,
+    parts,
+    stages: { planned: now, informing: now },
+  });
+  log.info('Campaign:Planned', { campaign: input.campaign, chunks: chunkSet.chunks, rows, parts });
+  const algorithms = release.spec.campaign.algorithms.map((algorithm) => ({
+    campaign: input.campaign,
+    release: input.release,
+    algorithm,
+  }));
+  return { campaign: input.campaign, release: input.release, planDigest: input.planDigest, algorithms };
+});

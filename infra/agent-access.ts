@@ -1,0 +1,37 @@
+import { AccountRootPrincipal, CompositePrincipal, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import { allowGet, allowPut } from '#infra/bucket-access.ts';
+import type { Campaign } from '#infra/campaign.ts';
+import type { Storage } from '#infra/storage.ts';
+
+export interface AgentAccessProps {
+  readonly storage: Storage;
+  readonly campaign: Campaign;
+}
+
+/**
+ * All that an agent at a site may do: take jobs, read what they name, put back results, answer tokens. It can read
+ * neither the uploads nor the table, and it cannot touch what was delivered.
+ */
+export class AgentAccess extends Construct {
+  readonly role: Role;
+
+  constructor(scope: Construct, id: string, { storage, campaign }: AgentAccessProps) {
+    super(scope, id);
+    // A site signs in with its certificate (IAM Roles Anywhere); nothing at a site holds a long-lived key.
+    const site = new ServicePrincipal('rolesanywhere.amazonaws.com').withSessionTags();
+    this.role = new Role(this, 'Role', {
+      description: 'The bridge agent at a site',
+      assumedBy: new CompositePrincipal(new AccountRootPrincipal(), site),
+    });
+    campaign.jobs.queue.grantConsumeMessages(this.role);
+    allowGet(this.role, storage.lake, 'skinny/*', 'training/*', 'work/*', 'campaigns/*/batches/*');
+    allowPut(this.role, storage.lake, 'work/*');
+    this.role.addToPolicy(
+      new PolicyStatement({
+        actions: ['states:SendTaskSuccess', 'states:SendTaskFailure', 'states:SendTaskHeartbeat'],
+        resources: ['*'],
+      }),
+    );
+  }
+}

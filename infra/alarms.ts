@@ -1,0 +1,66 @@
+import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { FilterPattern, type LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { Construct } from 'constructs';
+import type { Campaign } from '#infra/campaign.ts';
+import type { Intake } from '#infra/intake.ts';
+
+export interface AlarmsProps {
+  readonly intake: Intake;
+  readonly campaign: Campaign;
+}
+
+/** What calls a person. Each alarm says what breaks for people, and has its section in docs/runbook.md. */
+export class Alarms extends Construct {
+  readonly topic: Topic;
+
+  constructor(scope: Construct, id: string, { intake, campaign }: AlarmsProps) {
+    super(scope, id);
+    this.topic = new Topic(this, 'Topic', { enforceSSL: true, displayName: 'Ponte' });
+    this.#alarm(
+      'ChunksQuarantined',
+      quarantined(this, intake.record.logs),
+      'Objects of a refused chunk will be missing from the table.',
+    );
+    this.#alarm(
+      'IntakeDeadLetters',
+      intake.queue.deadLetters.metricApproximateNumberOfMessagesVisible(),
+      'An upload was not looked at; its release never completes.',
+    );
+    this.#alarm(
+      'JobDeadLetters',
+      campaign.jobs.deadLetters.metricApproximateNumberOfMessagesVisible(),
+      'No site takes a job; its campaign stands still.',
+    );
+    this.#alarm(
+      'ChunkMachineFailed',
+      intake.machine.metricFailed(),
+      'A chunk is neither skinny nor in quarantine; its release never completes.',
+    );
+    this.#alarm('CampaignFailed', campaign.machine.metricFailed(), 'A table is not delivered.');
+  }
+
+  #alarm(name: string, metric: IMetric, breaks: string): void {
+    const alarm = new Alarm(this, name, {
+      alarmDescription: `${breaks} See docs/runbook.md#${name.toLowerCase()}`,
+      metric,
+      threshold: 1,
+      evaluationPeriods: 1,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    });
+    alarm.addAlarmAction(new SnsAction(this.topic));
+  }
+}
+
+/** Counted from the log: one number for all chunks, because a metric per chunk would cost more than the pipeline. */
+function quarantined(scope: Construct, logGroup: LogGroup): IMetric {
+  return new MetricFilter(scope, 'Quarantined', {
+    logGroup,
+    metricNamespace: 'Ponte',
+    metricName: 'ChunksQuarantined',
+    filterPattern: FilterPattern.stringValue('$.message', '=', 'Chunk:Quarantined'),
+    metricValue: '1',
+  }).metric({ statistic: 'Sum' });
+}

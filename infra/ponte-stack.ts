@@ -1,0 +1,48 @@
+import { CfnOutput, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import type { Construct } from 'constructs';
+import { AgentAccess } from '#infra/agent-access.ts';
+import { Alarms } from '#infra/alarms.ts';
+import { Campaign } from '#infra/campaign.ts';
+import { bundleFunctions } from '#infra/code.ts';
+import { Intake } from '#infra/intake.ts';
+import { Storage } from '#infra/storage.ts';
+
+/** All of Ponte's cloud. The local cloud gets this very stack. */
+export class PonteStack extends Stack {
+  constructor(scope: Construct, id: string, props?: StackProps) {
+    super(scope, id, props);
+    const storage = new Storage(this, 'Storage');
+    const table = new Table(this, 'Metadata', {
+      partitionKey: { name: 'pk', type: AttributeType.STRING },
+      sortKey: { name: 'sk', type: AttributeType.STRING },
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      encryption: TableEncryption.AWS_MANAGED,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: true,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    const code = bundleFunctions();
+    const intake = new Intake(this, 'Intake', { code, storage, table });
+    const campaign = new Campaign(this, 'Campaign', { code, storage, table });
+    intake.take.addEnvironment('CAMPAIGN_MACHINE_ARN', campaign.machine.stateMachineArn);
+    campaign.machine.grantStartExecution(intake.take);
+    const agent = new AgentAccess(this, 'Agent', { storage, campaign });
+    const alarms = new Alarms(this, 'Alarms', { intake, campaign });
+
+    const outputs = {
+      LandingBucket: storage.landing.bucketName,
+      LakeBucket: storage.lake.bucketName,
+      QuarantineBucket: storage.quarantine.bucketName,
+      DeliveryBucket: storage.delivery.bucketName,
+      TableName: table.tableName,
+      IntakeQueueUrl: intake.queue.queue.queueUrl,
+      JobQueueUrl: campaign.jobs.queue.queueUrl,
+      ChunkMachineArn: intake.machine.stateMachineArn,
+      CampaignMachineArn: campaign.machine.stateMachineArn,
+      AgentRoleArn: agent.role.roleArn,
+      AlarmTopicArn: alarms.topic.topicArn,
+    };
+    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
+  }
+}
