@@ -112,6 +112,12 @@ export class S3ObjectStore implements ObjectStore {
     }
   }
 
+  /** The last `length` bytes of an object, with one ranged request. @throws {InputError} `OBJECT_MISSING`. */
+  async getTail(key: string, length: number): Promise<Uint8Array> {
+    const { body } = await this.#open(key, `bytes=-${length}`);
+    return Buffer.concat(await body.toArray());
+  }
+
   async head(key: string): Promise<ObjectHead | null> {
     try {
       const head = await this.#client.send(
@@ -154,9 +160,11 @@ export class S3ObjectStore implements ObjectStore {
     );
   }
 
-  async #open(key: string): Promise<{ readonly body: Readable; readonly etag: string }> {
+  async #open(key: string, Range?: string): Promise<{ readonly body: Readable; readonly etag: string }> {
     try {
-      const { Body, ETag } = await this.#client.send(new GetObjectCommand({ Bucket: this.bucket, Key: key }));
+      const { Body, ETag } = await this.#client.send(
+        new GetObjectCommand({ Bucket: this.bucket, Key: key, ...(Range ? { Range } : {}) }),
+      );
       if (Body instanceof Readable) return { body: Body, etag: ETag ?? '' };
     } catch (error) {
       if (!(error instanceof NoSuchKey)) throw error;

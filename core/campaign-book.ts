@@ -1,7 +1,9 @@
 import { type ApprovalRow, readApproval } from '#core/approval.ts';
 import {
+  CAMPAIGN_STAGES,
   type CampaignRow,
   type CampaignStage,
+  type Catalogue,
   campaignIndexKey,
   campaignKey,
   campaignPartition,
@@ -14,7 +16,7 @@ import type { ObjectRef } from '#core/job.ts';
 import { objectRefSchema } from '#core/job.ts';
 import { type ChunkEvent, mayMove, type nextState } from '#core/life-cycle.ts';
 import { EXPECTED_PREFIX, expectedChunkSchema, releasePartition } from '#core/release.ts';
-import { ROW_IS_NEW, scan, type Table } from '#core/table.ts';
+import { ROW_EXISTS, ROW_IS_NEW, scan, type Table } from '#core/table.ts';
 
 export async function readCampaign(table: Table, campaign: string): Promise<CampaignRow> {
   const row = await table.get(campaignKey(campaign));
@@ -49,6 +51,23 @@ export async function enterStage(table: Table, campaign: string, stage: Campaign
     },
   ]);
 }
+
+export const setCatalogue = (table: Table, campaign: string, catalogue: Catalogue) =>
+  table.write([{ kind: 'update', key: campaignKey(campaign), set: { catalogue } }]);
+
+/** Ends a campaign with the reason, unless it was delivered. */
+export const failCampaign = (table: Table, campaign: string, failure: string) =>
+  table.write([
+    {
+      kind: 'update',
+      key: campaignKey(campaign),
+      set: { state: 'failed', failure },
+      when: [
+        ROW_EXISTS,
+        { kind: 'oneOf', attribute: 'state', values: CAMPAIGN_STAGES.filter((s) => s !== 'delivered') },
+      ],
+    },
+  ]);
 
 /** The current chunks of a release that became skinny, in the order of their names. */
 export async function* skinnyChunks(table: Table, release: string): AsyncGenerator<{ name: string; chunkId: Digest }> {

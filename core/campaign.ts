@@ -18,6 +18,16 @@ export const CAMPAIGN_STAGES = [
 export const campaignStateSchema = z.enum([...CAMPAIGN_STAGES, 'failed', 'stopped']);
 export type CampaignStage = (typeof CAMPAIGN_STAGES)[number];
 
+/** The packed collection in the lake: files below `{prefix}/files/`, all of them listed in `manifest`. */
+const catalogueSchema = z.strictObject({
+  name: z.string(),
+  prefix: z.string(),
+  manifest: objectRefSchema,
+  rows: z.int(),
+  partitions: z.int(),
+});
+export type Catalogue = z.infer<typeof catalogueSchema>;
+
 export const campaignRowSchema = z.object({
   campaign: nameSchema,
   release: nameSchema,
@@ -32,15 +42,7 @@ export const campaignRowSchema = z.object({
   /** Stage -> when it began. */
   stages: z.partialRecord(campaignStateSchema, z.string()),
   failure: z.string().nullable(),
-  catalogue: z
-    .strictObject({
-      name: z.string(),
-      prefix: z.string(),
-      manifest: objectRefSchema,
-      rows: z.int(),
-      partitions: z.int(),
-    })
-    .nullable(),
+  catalogue: catalogueSchema.nullable(),
 });
 export type CampaignRow = z.infer<typeof campaignRowSchema>;
 

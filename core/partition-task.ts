@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { digestSchema, objectRefSchema } from '#core/job.ts';
+import { digestSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 
 /** One leaf to pack: the pixel, and every part that holds an object of it. */
 export const partitionTaskSchema = z.strictObject({
@@ -25,6 +25,8 @@ export const packingPlanSchema = z.strictObject({
   release: z.string(),
   title: z.string(),
   algorithms: z.array(z.string()),
+  /** When the plan was made: the catalogue's own date, so that packing again gives the same bytes. */
+  createdAt: z.string(),
   coordinates: z.strictObject({ ra: z.string(), dec: z.string() }),
   rows: z.int().nonnegative(),
   /** Rows per nested pixel at order 10, over all parts. */
@@ -36,8 +38,18 @@ export const packingPlanSchema = z.strictObject({
 });
 export type PackingPlan = z.infer<typeof packingPlanSchema>;
 
+/** Where a plan's objects lie in the lake: leaves first, then everything else, the manifest last. */
+export const recordPrefix = (plan: PackingPlan) => `${plan.prefix}/records/`;
+export const filesPrefix = (plan: PackingPlan) => `${plan.prefix}/files/`;
+
+/** The catalogue's folder inside the collection. */
+export const catalogueFolder = (plan: PackingPlan) => plan.name;
+
 /** A line of the Distributed Map's item list: small, it only points. */
 export const partitionOrderSchema = z.object({ plan: objectRefSchema, task: objectRefSchema });
+
+/** The input of the steps after packing. */
+export const catalogueOrderSchema = z.object({ campaign: nameSchema, plan: objectRefSchema });
 
 export const packedLeafSchema = z.strictObject({
   order: z.int(),
@@ -46,5 +58,7 @@ export const packedLeafSchema = z.strictObject({
   rows: z.int(),
   sizeBytes: z.int(),
   sha256: digestSchema,
+  /** How much of the file's end holds its footer. */
+  tailBytes: z.int().positive(),
 });
 export type PackedLeafRecord = z.infer<typeof packedLeafSchema>;

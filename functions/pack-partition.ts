@@ -2,12 +2,15 @@ import { join } from 'node:path';
 import { packPartition } from '#adapters/hats-packer.ts';
 import type { ObjectRef } from '#core/job.ts';
 import {
+  catalogueFolder,
+  filesPrefix,
   type PackedLeafRecord,
   type PackingPlan,
   type PartitionTask,
   packingPlanSchema,
   partitionOrderSchema,
   partitionTaskSchema,
+  recordPrefix,
 } from '#core/partition-task.ts';
 import { readDocument, writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
@@ -30,13 +33,10 @@ export const handler = stack(partitionOrderSchema, (order, services) =>
       database: { threads: 1, memoryLimit: '700MiB', temporaryFolder: folder },
     });
     const { missing: _missing, ...leaf } = packed;
-    await services.lake.putFile(
-      `${plan.prefix}/leaves/${leaf.path}`,
-      join(folder, 'catalogue', leaf.path),
-      leaf.sha256,
-    );
+    const key = `${filesPrefix(plan)}${catalogueFolder(plan)}/${leaf.path}`;
+    await services.lake.putFile(key, join(folder, 'catalogue', leaf.path), leaf.sha256);
     const record: PackedLeafRecord = leaf;
-    await writeDocument(services.lake, `${plan.prefix}/records/${leaf.order}-${leaf.pixel}.json`, record);
+    await writeDocument(services.lake, `${recordPrefix(plan)}${leaf.order}-${leaf.pixel}.json`, record);
     services.log.info('Partition:Packed', {
       campaign: plan.campaign,
       order: leaf.order,

@@ -34,6 +34,7 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
     campaign,
     release: row.release,
     title: spec.title,
+    createdAt: row.stages.planned ?? clock.now().toISOString(),
     algorithms: spec.campaign.algorithms,
     coordinates: spec.profile.deliveredCoordinates,
     rows: partitions.reduce((sum, partition) => sum + partition.rows, 0),

@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { type Digest, digestOf } from '#core/digest.ts';
+import { digestSchema, objectRefSchema } from '#core/job.ts';
+import type { Key } from '#core/table.ts';
+
+/** What is published under a collection's public name: the last object that a delivery writes. */
+export const publishedMarkerSchema = z.strictObject({
+  version: z.literal(1),
+  collection: z.string(),
+  /** Where this version's files are, without a trailing slash. */
+  prefix: z.string(),
+  manifest: z.strictObject({ sha256: digestSchema, sizeBytes: z.int() }),
+  rows: z.int(),
+  release: z.string(),
+  campaign: z.string(),
+  publishedAt: z.string(),
+});
+export type PublishedMarker = z.infer<typeof publishedMarkerSchema>;
+
+export const deliveryRowSchema = z.object({
+  delivery: z.string(),
+  collection: z.string(),
+  release: z.string(),
+  campaign: z.string(),
+  bucket: z.string(),
+  prefix: z.string(),
+  manifest: objectRefSchema,
+  rows: z.int(),
+  files: z.int(),
+  sizeBytes: z.int(),
+  deliveredAt: z.string(),
+});
+export type DeliveryRow = z.infer<typeof deliveryRowSchema>;
+
+/** All deliveries are one partition of the table: there are a few a year. */
+export const DELIVERIES = 'D';
+export const deliveryKey = (delivery: string): Key => ({ pk: DELIVERIES, sk: delivery });
+
+/** A version of a collection, by the digest of its manifest, which lists the digest of everything in it. */
+export function deliveryName(collection: string, manifestSha256: Digest): string {
+  return `${collection}-${digestOf('delivery', { collection, manifest: manifestSha256 }).slice(0, 10)}`;
+}
+
+export const deliveryPrefix = (collection: string, delivery: string) => `${collection}/versions/${delivery}`;
+export const markerKey = (collection: string) => `${collection}/PUBLISHED.json`;
