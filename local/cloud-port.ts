@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { InputError } from '#core/errors.ts';
 
@@ -23,7 +24,7 @@ export async function portFor(endpointFile: string, wanted: number | undefined):
     });
   }
   const chosen = known ?? wanted ?? (await freePort());
-  if (!(await canListen(chosen))) {
+  if (!(await becomesFree(chosen))) {
     throw new InputError(`port ${chosen} of 127.0.0.1 is used by another program`, {
       code: 'PORT_TAKEN',
       hint: `Find it with \`ss -ltnp 'sport = :${chosen}'\` and stop it, or reset the local cloud and start on another port.`,
@@ -48,6 +49,15 @@ async function freePort(): Promise<number> {
     code: 'NO_FREE_PORT',
     hint: 'Stop what uses them.',
   });
+}
+
+/** The listener of a process that was just killed may outlive it by a moment. */
+async function becomesFree(port: number): Promise<boolean> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    if (await canListen(port)) return true;
+    await sleep(100);
+  }
+  return false;
 }
 
 /** Nobody answers on the port and nobody holds it: a listener on all addresses would not keep us from binding. */

@@ -1,0 +1,285 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateStateMachineCommand,
+  DescribeExecutionCommand,
+  GetExecutionHistoryCommand,
+  SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn';
+import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { z } from 'zod';
+import { ACCOUNT, type CloudHandle, type CloudOptions, REGION, resetCloud, startCloud } from '#local/cloud.ts';
+import { zipOf } from '#test/conformance/zip.ts';
+
+const REPOSITORY = join(import.meta.dirname, '..', '..');
+export const ROLE = `arn:aws:iam::${ACCOUNT}:role/conformance`;
+const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'test' };
+
+export interface Outcome {
+  readonly arn: string;
+  readonly status: string;
+  readonly error: string | undefined;
+  readonly cause: string | undefined;
+  readonly output: unknown;
+}
+
+/** A local cloud of its own: temporary state, its own port, and the services that the checks use. */
+export class CloudUnderTest {
+  readonly handle: CloudHandle;
+  readonly s3: S3Client;
+  readonly sqs: SQSClient;
+  readonly sfn: SFNClient;
+  readonly dynamodb: DynamoDBClient;
+  readonly #options: CloudOptions;
+
+  private constructor(handle: CloudHandle, options: CloudOptions) {
+    this.handle = handle;
+    this.#options = options;
+    const client = { endpoint: handle.url, region: REGION, credentials: CREDENTIALS };
+    this.s3 = new S3Client({ ...client, forcePathStyle: true });
+    this.sqs = new SQSClient(client);
+    this.sfn = new SFNClient(client);
+    this.dynamodb = new DynamoDBClient(client);
+  }
+
+  /** `PONTE_CLOUD_WITHOUT` of the caller's environment is passed on, to show that a check fails without its fix. */
+  static async start(): Promise<CloudUnderTest> {
+    const options: CloudOptions = {
+      home: await mkdtemp(join(tmpdir(), 'ponte-conformance-')),
+      pythonHome: join(REPOSITORY, '.ponte'),
+      log: (line) => process.stderr.write(`${line}\n`),
+      env: { PONTE_CLOUD_WITHOUT: process.env.PONTE_CLOUD_WITHOUT ?? '', PONTE_CLOUD_SNAPSHOT_SECONDS: '1' },
+    };
+    return new CloudUnderTest(await startCloud(options), options);
+  }
+
+  /** SIGKILL and a new start on the same state. */
+  async kill(): Promise<void> {
+    process.kill(this.handle.pid, 'SIGKILL');
+    const { pid } = await startCloud(this.#options);
+    Object.assign(this.handle, { pid });
+  }
+
+  async restart(change: Partial<CloudOptions>): Promise<void> {
+    Object.assign(this.handle, await startCloud({ ...this.#options, ...change }));
+  }
+
+  async remove(): Promise<void> {
+    await resetCloud(this.#options);
+    await rm(this.#options.home, { recursive: true, force: true });
+  }
+
+  async bucket(): Promise<string> {
+    const name = `bucket-${randomUUID()}`;
+    await this.s3.send(new CreateBucketCommand({ Bucket: name }));
+    return name;
+  }
+
+  async queue(attributes: Record<string, string> = {}): Promise<{ readonly url: string; readonly arn: string }> {
+    const created = await this.sqs.send(new CreateQueueCommand({ QueueName: randomUUID(), Attributes: attributes }));
+    const url = created.QueueUrl ?? '';
+    const known = await this.sqs.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] }));
+    return { url, arn: known.Attributes?.QueueArn ?? '' };
+  }
+
+  /** The bodies of up to ten messages, waiting for the first one. */
+  async receive(url: string, waitSeconds = 5): Promise<string[]> {
+    const answer = await this.sqs.send(
+      new ReceiveMessageCommand({ QueueUrl: url, WaitTimeSeconds: waitSeconds, MaxNumberOfMessages: 10 }),
+    );
+    return (answer.Messages ?? []).map((message) => message.Body ?? '');
+  }
+
+  /** A table with the string keys `pk` and `sk`. */
+  async table(): Promise<string> {
+    const name = `table-${randomUUID()}`;
+    await this.dynamodb.send(
+      new CreateTableCommand({
+        TableName: name,
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [
+          { AttributeName: 'pk', AttributeType: 'S' },
+          { AttributeName: 'sk', AttributeType: 'S' },
+        ],
+        KeySchema: [
+          { AttributeName: 'pk', KeyType: 'HASH' },
+          { AttributeName: 'sk', KeyType: 'RANGE' },
+        ],
+      }),
+    );
+    return name;
+  }
+
+  /** A Node function; `code` is CommonJS and exports `handler`. Returns its name. */
+  async lambda(code: string, settings: { readonly MemorySize?: number; readonly Timeout?: number } = {}) {
+    const name = `function-${randomUUID()}`;
+    await this.post('/2015-03-31/functions', {
+      FunctionName: name,
+      Runtime: 'nodejs22.x',
+      Handler: 'index.handler',
+      Role: ROLE,
+      Timeout: 30,
+      MemorySize: 512,
+      Code: { ZipFile: zipOf('index.js', code).toString('base64') },
+      ...settings,
+    });
+    return name;
+  }
+
+  async invoke(name: string, event: unknown): Promise<{ readonly status: number; readonly body: unknown }> {
+    return this.#request(`/2015-03-31/functions/${name}/invocations`, JSON.stringify(event), 'lambda');
+  }
+
+  /** A request to a REST service that has no client among our dependencies. */
+  async post(path: string, body: unknown): Promise<unknown> {
+    const answer = await this.#request(path, JSON.stringify(body), 'lambda');
+    if (answer.status >= 300) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
+  /** A request to a JSON service that has no client among our dependencies, for instance `AWSEvents.PutRule`. */
+  async call(target: string, service: string, body: unknown): Promise<unknown> {
+    const answer = await this.#request('/', JSON.stringify(body), service, { 'x-amz-target': target });
+    if (answer.status >= 300) throw new Error(`${target}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
+  async #request(path: string, body: string, service: string, more: Record<string, string> = {}) {
+    const scope = `test/20260101/${REGION}/${service}/aws4_request`;
+    const answer = await fetch(this.handle.url + path, {
+      method: 'POST',
+      body,
+      headers: {
+        'content-type': 'application/x-amz-json-1.1',
+        authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0`,
+        ...more,
+      },
+    });
+    const text = await answer.text();
+    const parsed: unknown = text === '' ? null : JSON.parse(text);
+    return { status: answer.status, body: parsed };
+  }
+
+  /** An EventBridge rule on the default bus that sends what matches to a queue. */
+  async rule(pattern: object, queueArn: string, InputTransformer?: object): Promise<void> {
+    const Name = randomUUID();
+    await this.call('AWSEvents.PutRule', 'events', { Name, EventPattern: JSON.stringify(pattern), State: 'ENABLED' });
+    const Targets = [{ Id: 'queue', Arn: queueArn, ...(InputTransformer ? { InputTransformer } : {}) }];
+    await this.call('AWSEvents.PutTargets', 'events', { Rule: Name, Targets });
+  }
+
+  /** Creates a CloudFormation stack and waits for it. */
+  async stack(template: object): Promise<void> {
+    const StackName = `stack-${randomUUID()}`;
+    await this.#cloudFormation({ Action: 'CreateStack', StackName, TemplateBody: JSON.stringify(template) });
+    let answer = '';
+    while (!answer.includes('CREATE_COMPLETE')) {
+      answer = await this.#cloudFormation({ Action: 'DescribeStacks', StackName });
+      if (/FAILED|ROLLBACK/.test(answer)) throw new Error(answer);
+    }
+  }
+
+  async #cloudFormation(parameters: Record<string, string>): Promise<string> {
+    const scope = `test/20260101/${REGION}/cloudformation/aws4_request`;
+    const answer = await fetch(this.handle.url, {
+      method: 'POST',
+      body: new URLSearchParams({ ...parameters, Version: '2010-05-15' }),
+      headers: { authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0` },
+    });
+    return answer.text();
+  }
+
+  async machine(definition: object): Promise<string> {
+    const created = await this.sfn.send(
+      new CreateStateMachineCommand({
+        name: randomUUID(),
+        definition: JSON.stringify(definition),
+        roleArn: ROLE,
+      }),
+    );
+    return created.stateMachineArn ?? '';
+  }
+
+  async runMachine(stateMachineArn: string, input: unknown = {}): Promise<Outcome> {
+    const started = await this.sfn.send(new StartExecutionCommand({ stateMachineArn, input: JSON.stringify(input) }));
+    return this.ended(started.executionArn ?? '');
+  }
+
+  async start(definition: object, input: unknown = {}): Promise<string> {
+    const stateMachineArn = await this.machine(definition);
+    const started = await this.sfn.send(new StartExecutionCommand({ stateMachineArn, input: JSON.stringify(input) }));
+    return started.executionArn ?? '';
+  }
+
+  async run(definition: object, input: unknown = {}): Promise<Outcome> {
+    return this.ended(await this.start(definition, input));
+  }
+
+  /** What became of an execution; `RUNNING` when it has not ended after a long time. */
+  async ended(arn: string, withinSeconds = 12): Promise<Outcome> {
+    const deadline = Date.now() + withinSeconds * 1000;
+    for (;;) {
+      const known = await this.sfn.send(new DescribeExecutionCommand({ executionArn: arn }));
+      if (known.status !== 'RUNNING' || Date.now() > deadline) {
+        const output: unknown = known.output ? JSON.parse(known.output) : undefined;
+        return { arn, status: known.status ?? '', error: known.error, cause: known.cause, output };
+      }
+      await sleep(30);
+    }
+  }
+
+  async history(executionArn: string): Promise<string[]> {
+    const answer = await this.sfn.send(new GetExecutionHistoryCommand({ executionArn, maxResults: 1000 }));
+    return (answer.events ?? []).map((event) => event.type ?? '');
+  }
+}
+
+/** A machine of one state. */
+export function single(state: object, top: object = {}): object {
+  return { ...top, StartAt: 'Only', States: { Only: { End: true, ...state } } };
+}
+
+/** A Task that sends its token to a queue and waits for the answer. */
+export function waiting(queueUrl: string, more: object = {}): object {
+  return {
+    Type: 'Task',
+    Resource: 'arn:aws:states:::sqs:sendMessage.waitForTaskToken',
+    Parameters: { QueueUrl: queueUrl, MessageBody: { 'token.$': '$$.Task.Token' } },
+    End: true,
+    ...more,
+  };
+}
+
+/** A Task that invokes a function with the state's input and returns its answer. */
+export function invoking(name: string, more: object = {}): object {
+  return {
+    Type: 'Task',
+    Resource: 'arn:aws:states:::lambda:invoke',
+    Parameters: { FunctionName: name, 'Payload.$': '$' },
+    OutputPath: '$.Payload',
+    End: true,
+    ...more,
+  };
+}
+
+const tokenMessage = z.object({ token: z.string() });
+
+export function tokenOf(message: string | undefined): string {
+  return tokenMessage.parse(JSON.parse(message ?? 'null')).token;
+}
+
+/** The name of the error that a request is refused with, or `accepted`. */
+export async function refusal(request: Promise<unknown>): Promise<string> {
+  try {
+    await request;
+    return 'accepted';
+  } catch (error) {
+    return error instanceof Error ? error.name : String(error);
+  }
+}
