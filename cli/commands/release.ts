@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import { openCloud } from '#cli/context.ts';
+import { viewRelease } from '#cli/operations/look.ts';
+import { registerRelease } from '#cli/operations/register-release.ts';
+import { answer, type OutputOptions } from '#cli/output.ts';
+
+export function releaseCommand(program: Command): void {
+  const release = program.command('release').description('register and look at data releases');
+  release
+    .command('register')
+    .description('register a release: its profile, recipe, training set and campaign')
+    .argument('<file>', 'the registration, a JSON file; paths in it start at its folder')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  ponte release register dc2-demo/registration.json')
+    .action((file: string, options: OutputOptions) =>
+      answer(options, async () => {
+        const registered = await registerRelease(await openCloud(), file);
+        return {
+          json: registered,
+          text: `release ${registered.release}: ${registered.outcome}`,
+          next: `ponte upload ${registered.release} <folder with the chunks and manifest.json>`,
+        };
+      }),
+    );
+  release
+    .command('show')
+    .description('show how far a release is')
+    .argument('<release>')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  ponte release show dc2-demo')
+    .action((name: string, options: OutputOptions) =>
+      answer(options, async () => {
+        const view = await viewRelease(await openCloud(), name);
+        const { release, manifestProblem, campaigns } = view;
+        const lines = [
+          `${release.release}: ${release.spec.title}`,
+          `  profile ${release.spec.profile.name}, recipe ${release.spec.recipe.name}, algorithms ${release.spec.campaign.algorithms.join(', ')}`,
+          `  registered ${release.registeredAt} by ${release.registeredBy}`,
+          `  manifest ${release.manifestState}; ${release.settledChunks} of ${release.expectedChunks} chunks settled, ${release.expectedRows} rows expected`,
+          ...(manifestProblem ? [`  manifest refused: ${manifestProblem}`] : []),
+          ...campaigns.map((campaign) => `  campaign ${campaign}`),
+        ];
+        const [campaign] = campaigns;
+        const next = campaign ? `ponte campaign watch ${campaign}` : `ponte chunks ${name}`;
+        return { json: view, text: lines.join('\n'), next };
+      }),
+    );
+}

@@ -1,0 +1,10 @@
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The project's folder. */
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** The folder with everything a run leaves on this machine; `PONTE_HOME` names another one. */
+export function ponteHome(): string {
+  return resolve(process.env.PONTE_HOME ?? join(ROOT, '.ponte'));
+}

@@ -1,0 +1,94 @@
+import type { Cloud } from '#cli/context.ts';
+import { chunksOf, viewCampaign } from '#cli/operations/look.ts';
+import { CAMPAIGN_STAGES, type CampaignRow } from '#core/campaign.ts';
+import type { ChunkRow } from '#core/chunk.ts';
+import { type LedgerRow, readLedger } from '#core/ledger.ts';
+import { PRICES, priceMicroUsd, type Usage } from '#core/price-book.ts';
+
+export interface StageTime {
+  readonly stage: string;
+  readonly seconds: number;
+}
+
+export interface CampaignReport {
+  readonly campaign: CampaignRow;
+  readonly approvedBy: string | null;
+  readonly chunks: {
+    readonly skinny: number;
+    readonly quarantined: readonly QuarantinedChunk[];
+    readonly superseded: number;
+  };
+  readonly rows: { readonly expected: number; readonly delivered: number };
+  readonly stages: readonly StageTime[];
+  readonly ledger: LedgerRow;
+  /** What the control plane would have cost on AWS, in micro-dollars at the dated prices: measured times, counted calls. */
+  readonly controlPlane: { readonly microUsd: number; readonly pricesOf: string; readonly region: string };
+}
+
+export interface QuarantinedChunk {
+  readonly name: string;
+  readonly codes: readonly string[];
+  readonly sentence: string;
+}
+
+/** What one chunk uses of the control plane, apart from its time: infra/intake.ts and functions/inspect.ts. */
+const CHUNK_CALLS: Omit<Usage, 'lambdaGbSeconds'> = {
+  lambdaRequests: 3,
+  stateTransitions: 5,
+  s3Puts: 3,
+  s3Gets: 5,
+  dynamoDbWriteUnits: 20,
+  dynamoDbReadUnits: 10,
+  sqsRequests: 3,
+  events: 1,
+};
+/** Memory of `inspect`, infra/intake.ts. */
+const INSPECT_GB = 2;
+
+/** What a campaign did, how long it took and what it used. */
+export async function campaignReport(cloud: Cloud, name: string): Promise<CampaignReport> {
+  const { campaign, approval } = await viewCampaign(cloud, name);
+  const quarantined: QuarantinedChunk[] = [];
+  const counts = { skinny: 0, superseded: 0 };
+  const looks: ChunkRow[] = [];
+  for await (const chunk of chunksOf(cloud, campaign.release)) {
+    looks.push(chunk);
+    if (chunk.state === 'superseded') counts.superseded += 1;
+    else if (chunk.state === 'quarantined') quarantined.push(inQuarantine(chunk));
+    else counts.skinny += 1;
+  }
+  const ledger = await readLedger(cloud.table, name);
+  const chunkMicroUsd = looks.reduce(
+    (sum, chunk) => sum + priceMicroUsd({ ...CHUNK_CALLS, lambdaGbSeconds: (chunk.seconds ?? 0) * INSPECT_GB }),
+    0,
+  );
+  return {
+    campaign,
+    approvedBy: approval?.decision?.identity ?? null,
+    chunks: { ...counts, quarantined },
+    rows: { expected: campaign.rows, delivered: campaign.catalogue?.rows ?? 0 },
+    stages: stageTimes(campaign),
+    ledger,
+    controlPlane: {
+      microUsd: chunkMicroUsd + ledger.microUsdSpent,
+      pricesOf: PRICES.date,
+      region: PRICES.region,
+    },
+  };
+}
+
+function inQuarantine({ name, findings }: ChunkRow): QuarantinedChunk {
+  return { name, codes: findings.map((finding) => finding.code), sentence: findings[0]?.sentence ?? '' };
+}
+
+/** The seconds from the beginning of each stage to the beginning of the next that began. */
+function stageTimes({ stages }: CampaignRow): readonly StageTime[] {
+  const begun = CAMPAIGN_STAGES.flatMap((stage) => {
+    const at = stages[stage];
+    return at ? [{ stage, at: Date.parse(at) }] : [];
+  });
+  return begun.flatMap(({ stage, at }, index) => {
+    const next = begun[index + 1];
+    return next ? [{ stage, seconds: (next.at - at) / 1000 }] : [];
+  });
+}

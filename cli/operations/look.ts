@@ -1,0 +1,61 @@
+import type { Cloud } from '#cli/context.ts';
+import { type ApprovalRow, readApproval } from '#core/approval.ts';
+import { CAMPAIGN_INDEX_PREFIX, type CampaignRow } from '#core/campaign.ts';
+import { readCampaign } from '#core/campaign-book.ts';
+import { CHUNK_PREFIX, type ChunkRow, chunkRowSchema } from '#core/chunk.ts';
+import { readRelease } from '#core/chunk-book.ts';
+import { DELIVERIES, type DeliveryRow, deliveryRowSchema } from '#core/delivery.ts';
+import { InputError } from '#core/errors.ts';
+import { type ReleaseRow, releasePartition } from '#core/release.ts';
+import { scan } from '#core/table.ts';
+
+export interface ReleaseView {
+  readonly release: ReleaseRow;
+  readonly manifestProblem: string | null;
+  readonly campaigns: readonly string[];
+}
+
+export async function viewRelease({ table }: Cloud, release: string): Promise<ReleaseView> {
+  const row = await readRelease(table, release);
+  const raw = await table.get({ pk: releasePartition(release), sk: 'META' });
+  const problem = raw?.manifestProblem;
+  const campaigns: string[] = [];
+  for await (const index of scan(table, releasePartition(release), CAMPAIGN_INDEX_PREFIX)) {
+    campaigns.push(index.sk.slice(CAMPAIGN_INDEX_PREFIX.length));
+  }
+  return { release: row, manifestProblem: typeof problem === 'string' ? problem : null, campaigns };
+}
+
+/** The chunks of a release, a page at a time. */
+export async function* chunksOf({ table }: Cloud, release: string): AsyncGenerator<ChunkRow> {
+  for await (const row of scan(table, releasePartition(release), CHUNK_PREFIX)) yield chunkRowSchema.parse(row);
+}
+
+export interface CampaignView {
+  readonly campaign: CampaignRow;
+  readonly approval: ApprovalRow | null;
+}
+
+export async function viewCampaign({ table }: Cloud, campaign: string): Promise<CampaignView> {
+  return { campaign: await readCampaign(table, campaign), approval: await readApproval(table, campaign) };
+}
+
+/** A campaign by its name, or the one campaign of a release by the release's name. */
+export async function findCampaign(cloud: Cloud, name: string): Promise<string> {
+  if (name.includes('.') && (await cloud.table.get({ pk: `C#${name}`, sk: 'META' }))) return name;
+  const release = name.split('.')[0] ?? name;
+  const { campaigns } = await viewRelease(cloud, release);
+  const matching = campaigns.filter((campaign) => campaign.startsWith(name));
+  const [only] = matching;
+  if (only && matching.length === 1) return only;
+  throw new InputError(`${matching.length === 0 ? 'no' : 'more than one'} campaign answers to ${name}`, {
+    code: 'CAMPAIGN_UNKNOWN',
+    hint: campaigns.length > 0 ? `Campaigns of ${release}: ${campaigns.join(', ')}` : `${release} has no campaign yet.`,
+  });
+}
+
+export async function deliveriesOf({ table }: Cloud): Promise<readonly DeliveryRow[]> {
+  const rows: DeliveryRow[] = [];
+  for await (const row of scan(table, DELIVERIES, '')) rows.push(deliveryRowSchema.parse(row));
+  return rows;
+}

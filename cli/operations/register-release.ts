@@ -1,0 +1,119 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { z } from 'zod';
+import { fileDigest } from '#adapters/file-digest.ts';
+import type { Cloud } from '#cli/context.ts';
+import { ROOT } from '#cli/home.ts';
+import { type Algorithm, algorithmSchema, configurationDigest } from '#core/algorithm.ts';
+import { sha256 } from '#core/digest.ts';
+import { InputError } from '#core/errors.ts';
+import { profileSchema } from '#core/profile.ts';
+import { recipeSchema } from '#core/recipe.ts';
+import {
+  type Registration,
+  type ReleaseSpec,
+  registrationSchema,
+  releaseKey,
+  releaseRowSchema,
+  releaseSpecDigest,
+} from '#core/release.ts';
+import { ROW_IS_NEW } from '#core/table.ts';
+
+export interface Registered {
+  readonly release: string;
+  readonly specDigest: string;
+  readonly outcome: 'registered' | 'unchanged';
+}
+
+/**
+ * Registers a release from a file: every name in it is resolved to what it means today, and stays that.
+ * @throws {InputError} when a name or a field is wrong, or when the release is registered with another meaning.
+ */
+export async function registerRelease(cloud: Cloud, path: string): Promise<Registered> {
+  const registration = await readJson(path, registrationSchema, 'REGISTRATION_INVALID');
+  const spec = await resolveSpec(cloud, registration, dirname(resolve(path)));
+  const { release } = registration;
+  const specDigest = releaseSpecDigest(spec);
+  const item = {
+    ...releaseKey(release),
+    release,
+    spec,
+    specDigest,
+    registeredAt: new Date().toISOString(),
+    registeredBy: await cloud.identity(),
+    manifestState: 'absent',
+    manifestSha256: null,
+    expectedChunks: 0,
+    expectedRows: 0,
+    settledChunks: 0,
+  };
+  if ((await cloud.table.write([{ kind: 'put', item, when: [ROW_IS_NEW] }])).written) {
+    return { release, specDigest, outcome: 'registered' };
+  }
+  const before = releaseRowSchema.parse(await cloud.table.get(releaseKey(release)));
+  if (before.specDigest === specDigest) return { release, specDigest, outcome: 'unchanged' };
+  const fields = Object.keys(spec).filter(
+    (name) => JSON.stringify(field(spec, name)) !== JSON.stringify(field(before.spec, name)),
+  );
+  throw new InputError(`the release ${release} is already registered, with another ${fields.join(', ')}`, {
+    code: 'RELEASE_REGISTERED',
+    hint: 'A registration does not change: register the new meaning under a new release name.',
+  });
+}
+
+const field = (spec: ReleaseSpec, name: string) => Object.entries(spec).find(([key]) => key === name)?.[1];
+
+async function resolveSpec(cloud: Cloud, registration: Registration, folder: string): Promise<ReleaseSpec> {
+  const { release, title, campaign } = registration;
+  const profile = await readNamed('profiles', registration.profile, profileSchema);
+  const recipe = await readNamed('recipes', registration.recipe, recipeSchema);
+  const algorithms: ReleaseSpec['algorithms'] = {};
+  for (const name of campaign.algorithms) {
+    const algorithm: Algorithm = await readNamed('algorithms', name, algorithmSchema);
+    algorithms[name] = {
+      configurationDigest: configurationDigest(algorithm),
+      secondsPerThousandRows: Number(algorithm.resources.secondsPerThousandRows),
+      informSeconds: Number(algorithm.resources.informSeconds),
+    };
+  }
+  const training = join(folder, registration.trainingSet);
+  const digest = await fileDigest(training).catch((cause: unknown) => {
+    throw new InputError(`the training set ${registration.trainingSet} cannot be read`, {
+      code: 'TRAINING_SET_MISSING',
+      hint: 'Its path is taken from the folder of the registration file.',
+      cause,
+    });
+  });
+  const trainingSet = await cloud.lake.putFile(`training/${digest}.parquet`, training, digest);
+  const environment = await readFile(join(ROOT, 'bridge-agent', 'rail', 'requirements.txt'), 'utf8');
+  return { release, title, profile, recipe, trainingSet, campaign, algorithms, environmentDigest: sha256(environment) };
+}
+
+async function readNamed<T>(
+  kind: 'profiles' | 'recipes' | 'algorithms',
+  name: string,
+  schema: z.ZodType<T>,
+): Promise<T> {
+  const folder = join(ROOT, 'schemas', kind);
+  const known = (await readdir(folder)).map((file) => file.replace(/\.json$/, ''));
+  if (known.includes(name)) return readJson(join(folder, `${name}.json`), schema, 'SCHEMA_INVALID');
+  throw new InputError(`there is no ${kind.slice(0, -1)} named ${name}`, {
+    code: 'NAME_UNKNOWN',
+    hint: `Known ${kind}: ${known.sort().join(', ')}. A new one is a file in schemas/${kind}.`,
+  });
+}
+
+async function readJson<T>(path: string, schema: z.ZodType<T>, code: string): Promise<T> {
+  try {
+    const parsed = schema.safeParse(JSON.parse(await readFile(path, 'utf8')));
+    if (parsed.success) return parsed.data;
+    const [issue] = parsed.error.issues;
+    throw new Error(`${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'invalid'}`);
+  } catch (cause) {
+    throw new InputError(`${path} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      code,
+      hint: 'Mend that field; docs/operator.md describes the file.',
+      cause,
+    });
+  }
+}
