@@ -1,0 +1,39 @@
+import { DeleteMessageCommand, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import type { JobQueue, QueuedMessage } from '#core/job-queue.ts';
+
+/** SQS's longest long poll. */
+const WAIT_SECONDS = 20;
+
+/** SQS gives at most ten messages at a time. */
+const BATCH = 10;
+
+export class SqsJobQueue implements JobQueue {
+  readonly #client: SQSClient;
+  readonly #url: string;
+
+  constructor(client: SQSClient, url: string) {
+    this.#client = client;
+    this.#url = url;
+  }
+
+  async receive(maximum: number, signal: AbortSignal): Promise<readonly QueuedMessage[]> {
+    const command = new ReceiveMessageCommand({
+      QueueUrl: this.#url,
+      MaxNumberOfMessages: Math.min(maximum, BATCH),
+      WaitTimeSeconds: WAIT_SECONDS,
+    });
+    try {
+      const { Messages = [] } = await this.#client.send(command, { abortSignal: signal });
+      return Messages.flatMap(({ Body, ReceiptHandle }) =>
+        Body === undefined || ReceiptHandle === undefined ? [] : [{ body: Body, receipt: ReceiptHandle }],
+      );
+    } catch (error) {
+      if (signal.aborted) return [];
+      throw error;
+    }
+  }
+
+  async remove(message: QueuedMessage): Promise<void> {
+    await this.#client.send(new DeleteMessageCommand({ QueueUrl: this.#url, ReceiptHandle: message.receipt }));
+  }
+}

@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SFNClient } from '@aws-sdk/client-sfn';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import { pino } from 'pino';
+import { LocalScheduler } from '#adapters/local-scheduler.ts';
+import { S3ObjectStore } from '#adapters/s3-object-store.ts';
+import { SfnJobCallback } from '#adapters/sfn-callback.ts';
+import { SlurmScheduler } from '#adapters/slurm.ts';
+import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { readAlgorithms } from '#bridge-agent/algorithms.ts';
+import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
+import type { AgentParts } from '#bridge-agent/context.ts';
+import { InvariantError } from '#core/errors.ts';
+import type { Scheduler } from '#core/scheduler.ts';
+
+/** How long the credentials of one AssumeRole last; the SDK asks again before they end. */
+const SESSION_SECONDS = 3600;
+
+/** Everything real: the cloud's services, the site's scheduler, the clock. All connections go outwards. */
+export async function connect(configuration: AgentConfiguration): Promise<AgentParts> {
+  const { region, endpoint, queueUrl, lakeBucket, site, logLevel } = configuration;
+  const where = { region, ...(endpoint === undefined ? {} : { endpoint }) };
+  const credentials = assumedRole(configuration, where);
+  const client = { ...where, ...(credentials === null ? {} : { credentials }) };
+  const s3 = new S3Client({ ...client, forcePathStyle: endpoint !== undefined });
+  return {
+    lake: new S3ObjectStore(s3, lakeBucket),
+    queue: new SqsJobQueue(new SQSClient(client), queueUrl),
+    callback: new SfnJobCallback(new SFNClient(client)),
+    scheduler: openScheduler(configuration),
+    clock: { now: () => new Date() },
+    log: pino({ level: logLevel, base: { site } }),
+    algorithms: await readAlgorithms(configuration.algorithmsFolder),
+  };
+}
+
+function openScheduler({ scheduler, jobFolder }: AgentConfiguration): Scheduler {
+  if (scheduler.kind === 'slurm') return new SlurmScheduler({ ...scheduler, script: join(jobFolder, 'array-task.sh') });
+  return new LocalScheduler({ ...scheduler, launcher: join(jobFolder, 'local-task.sh') });
+}
+
+interface Where {
+  readonly region: string;
+  readonly endpoint?: string;
+}
+
+/** A credential provider as the SDK takes it; null for its default chain. */
+function assumedRole({ credentials, site }: AgentConfiguration, where: Where) {
+  if (credentials === undefined) return null;
+  const sts = new STSClient(where);
+  const command = new AssumeRoleCommand({
+    RoleArn: credentials.roleArn,
+    RoleSessionName: credentials.sessionName ?? `ponte-agent-${site}`,
+    DurationSeconds: SESSION_SECONDS,
+  });
+  return async () => {
+    const { Credentials } = await sts.send(command);
+    const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = Credentials ?? {};
+    if (AccessKeyId === undefined || SecretAccessKey === undefined) {
+      throw new InvariantError(`STS gave no credentials for ${credentials.roleArn}`, {
+        code: 'CREDENTIALS_MISSING',
+        hint: 'Check the role and who may assume it.',
+      });
+    }
+    return {
+      accessKeyId: AccessKeyId,
+      secretAccessKey: SecretAccessKey,
+      ...(SessionToken === undefined ? {} : { sessionToken: SessionToken }),
+      ...(Expiration === undefined ? {} : { expiration: Expiration }),
+    };
+  };
+}

@@ -1,0 +1,33 @@
+import type { Logger } from 'pino';
+import type { Journal } from '#adapters/journal.ts';
+import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
+import type { Scratch } from '#bridge-agent/scratch.ts';
+import type { JobCallback } from '#core/callback.ts';
+import type { Digest } from '#core/digest.ts';
+import type { JobQueue } from '#core/job-queue.ts';
+import type { Clock, ObjectStore } from '#core/ports.ts';
+import type { Scheduler } from '#core/scheduler.ts';
+
+/** The outside of the agent, passed in so that a test can choose it. */
+export interface AgentParts {
+  readonly lake: ObjectStore;
+  readonly queue: JobQueue;
+  readonly callback: JobCallback;
+  readonly scheduler: Scheduler;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Registered algorithms by name: the digest of the configuration that may run here. */
+  readonly algorithms: ReadonlyMap<string, Digest>;
+  /** Called at every transition of the journal, and around acts; tests end the process there. */
+  readonly faultPoint?: (name: string) => void;
+}
+
+export interface AgentContext extends AgentParts {
+  readonly configuration: AgentConfiguration;
+  readonly journal: Journal;
+  readonly scratch: Scratch;
+  /** When each open work last gave a sign of life, in milliseconds. */
+  readonly signsOfLife: Map<Digest, number>;
+  /** Fires when the agent shall stop; the jobs themselves go on. */
+  readonly signal: AbortSignal;
+}

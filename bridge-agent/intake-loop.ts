@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMilliseconds } from '#bridge-agent/backoff.ts';
+import { causeOf } from '#bridge-agent/cause.ts';
+import type { AgentContext } from '#bridge-agent/context.ts';
+import { takeIn } from '#bridge-agent/intake.ts';
+
+/** How often a full agent looks whether it has room again. */
+const FULL_MILLISECONDS = 1000;
+
+/** Takes messages as long as there is room; what the site cannot take soon stays in the queue, where it can be seen. */
+export async function runIntake(context: AgentContext, onTaken: () => void): Promise<void> {
+  const { journal, configuration, queue, signal, log } = context;
+  let failures = 0;
+  while (!signal.aborted) {
+    const room = configuration.limits.maxJobs - journal.openWorks().length;
+    if (room <= 0) {
+      await pause(FULL_MILLISECONDS, signal);
+      continue;
+    }
+    try {
+      for (const message of await queue.receive(room, signal)) {
+        await takeIn(message, context);
+        onTaken();
+      }
+      failures = 0;
+    } catch (error) {
+      log.warn({ cause: causeOf(error) }, 'Queue:Failed');
+      await pause(backoffMilliseconds(failures), signal);
+      failures += 1;
+    }
+  }
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(milliseconds, null, { signal }).catch(() => null);
+}

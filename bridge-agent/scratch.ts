@@ -1,0 +1,103 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Work } from '#adapters/journal-rows.ts';
+import type { Digest } from '#core/digest.ts';
+import type { ObjectRef } from '#core/job.ts';
+
+/** Extensions that the worker's readers and a person's eye rely on; anything else is just data. */
+const EXTENSION = /\.(parquet|pkl|json)$/;
+
+/**
+ * Where things lie on scratch, the file system that the agent's host shares with the compute nodes:
+ * `cache/{sha256}.ext` for models and training sets, which many works read, and `work/{workKey}/{round}/` for the rest.
+ */
+export class Scratch {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  get cacheFolder(): string {
+    return join(this.root, 'cache');
+  }
+
+  cached({ key, sha256 }: ObjectRef): string {
+    return join(this.cacheFolder, `${sha256}${EXTENSION.exec(key)?.[0] ?? ''}`);
+  }
+
+  /** The folder of all rounds of a work. */
+  allRounds(workKey: Digest): string {
+    return join(this.root, 'work', workKey);
+  }
+
+  folder({ work_key, round }: Pick<Work, 'work_key' | 'round'>): WorkFolder {
+    return new WorkFolder(join(this.allRounds(work_key), String(round)));
+  }
+}
+
+/** One round of one work. The job side (bridge-agent/job/job.py) reads the same layout. */
+export class WorkFolder {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  create(): void {
+    for (const name of ['tasks', 'exit', 'claims', 'inputs', 'logs']) {
+      mkdirSync(join(this.root, name), { recursive: true });
+    }
+  }
+
+  get runFile(): string {
+    return join(this.root, 'run.json');
+  }
+
+  get exitFolder(): string {
+    return join(this.root, 'exit');
+  }
+
+  get claimsFolder(): string {
+    return join(this.root, 'claims');
+  }
+
+  get logFolder(): string {
+    return join(this.root, 'logs');
+  }
+
+  taskFile(task: number): string {
+    return join(this.root, 'tasks', `${task}.json`);
+  }
+
+  input({ key, sha256 }: ObjectRef): string {
+    return join(this.root, 'inputs', `${sha256}${EXTENSION.exec(key)?.[0] ?? ''}`);
+  }
+
+  /** A record is final, so a further attempt at the unit gets a name of its own. */
+  exitRecordName(unitId: Digest, attempt: number): string {
+    return `${unitId}.${attempt}.json`;
+  }
+
+  exitRecord(unitId: Digest, attempt: number): string {
+    return join(this.exitFolder, this.exitRecordName(unitId, attempt));
+  }
+
+  outputFolder(unitId: Digest, attempt: number): string {
+    return join(this.root, 'output', `${unitId}.${attempt}`);
+  }
+}
+
+/** Replaces a JSON file so that a reader, and a power cut, see the old or the new text and nothing between. */
+export function writeJsonDurably(path: string, value: unknown): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const draft = `${path}.tmp`;
+  const file = openSync(draft, 'w');
+  try {
+    writeFileSync(file, JSON.stringify(value));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(draft, path);
+}
