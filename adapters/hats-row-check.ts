@@ -34,7 +34,7 @@ export async function checkColumns(
   const relation = parquetRelation([join(root, catalogue, leaf.path)]);
   const described = await attempt(database.rows(`DESCRIBE SELECT * FROM ${relation}`));
   if (described instanceof Error) {
-    findings.add('LEAF_UNREADABLE', `${catalogue}/${leaf.path}`, firstLine(described));
+    findings.add('LEAF_UNREADABLE', `${catalogue}/${leaf.path}`, engineSays(described));
     return null;
   }
   const columns = z.array(z.object({ column_name: z.string(), column_type: z.string() })).parse(described);
@@ -75,7 +75,7 @@ export async function checkRows(
     const where = `${catalogue}/${leaf.path}`;
     const rules = rowRules(leaf, shape);
     const answer = await attempt(database.rows(leafCheckSql(path, rules, shape)));
-    if (answer instanceof Error) findings.add('LEAF_UNREADABLE', where, firstLine(answer));
+    if (answer instanceof Error) findings.add('LEAF_UNREADABLE', where, engineSays(answer));
     else {
       const [row] = z.array(z.record(z.string(), z.bigint())).parse(answer);
       if (row?.total !== BigInt(leaf.footer.rows)) {
@@ -130,6 +130,6 @@ async function attempt<T>(promise: Promise<T>): Promise<T | Error> {
   }
 }
 
-function firstLine(error: Error): string {
-  return `${error.message.split('\n')[0] ?? ''}`;
+function engineSays(error: Error): string {
+  return `DuckDB cannot read it: ${error.message.split('\n')[0]?.slice(0, 200) ?? ''}.`;
 }

@@ -1,0 +1,254 @@
+import { rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FindingCode } from '#core/hats/verdict.ts';
+import {
+  copyLeafInside,
+  countOneMore,
+  cutLeaf,
+  type Damaging,
+  edit,
+  editProperties,
+  finishAndSeal,
+  flipBit,
+  leafFile,
+  lessRows,
+  patch,
+  rewriteAllAnd,
+  rewriteAnd,
+  seal,
+  sealed,
+} from './damage-tools.ts';
+import { CATALOGUE } from './synthetic-catalogue.ts';
+
+export interface Damage {
+  readonly name: string;
+  readonly damage: Damaging;
+  /** Exactly the codes that the verifier must report. */
+  readonly codes: readonly FindingCode[];
+  /** Whether the verifier is told the rows and the manifest's digest that the delivery recorded. */
+  readonly knowsRecord?: boolean;
+}
+
+/** What else a leaf's absence, or its unreadable end, shows in. */
+const MISSING_LEAF: readonly FindingCode[] = ['METADATA_DIFFERS', 'ROWS_DECLARED', 'MANIFEST_ROWS', 'MAP_DIFFERS'];
+
+/** What else a leaf with another schema shows in: its rows are not looked at. */
+const OTHER_LEAF: readonly FindingCode[] = ['METADATA_DIFFERS', 'MAP_DIFFERS'];
+
+/** An id that some row outside the leaf has: the ids of synthetic catalogues are 2^60 + i * 1000003. */
+const OTHER_LEAFS_ID = `(SELECT 1152921504606846976 + i * 1000003 AS id FROM range(6000) r(i)
+  WHERE 1152921504606846976 + i * 1000003 NOT IN (SELECT objectId FROM leaf) LIMIT 1)`;
+
+/** Damage on the way: the manifest is that of the intact collection. */
+const onTheWay: readonly Damage[] = [
+  { name: 'a bit is flipped in a data page', damage: flipBit, codes: ['FILE_DIGEST'] },
+  { name: 'a leaf is cut short', damage: (c) => cutLeaf(c, 1), codes: ['FILE_SIZE', 'LEAF_FRAME', ...MISSING_LEAF] },
+  {
+    name: 'a leaf is empty',
+    damage: (c) => truncate(leafFile(c), 0),
+    codes: ['FILE_SIZE', 'LEAF_FRAME', ...MISSING_LEAF],
+  },
+  {
+    name: 'a leaf is missing',
+    damage: (c) => rm(leafFile(c)),
+    codes: ['FILE_MISSING', 'PARTITIONS_LISTED', ...MISSING_LEAF],
+  },
+  { name: 'a file is left over', damage: (c) => writeFile(`${leafFile(c)}.1.partial`, 'x'), codes: ['FILE_STRAY'] },
+  { name: 'the manifest is missing', damage: (c) => rm(join(c.folder, 'manifest.json')), codes: ['MANIFEST_MISSING'] },
+  {
+    name: 'the manifest points outside',
+    damage: (c) =>
+      edit(c, 'manifest.json', (text) => text.replace('"collection.properties"', '"../collection.properties"')),
+    codes: ['MANIFEST_UNREADABLE'],
+  },
+  {
+    name: 'the manifest is cut short',
+    damage: (c) => edit(c, 'manifest.json', (text) => text.slice(0, -3)),
+    codes: ['MANIFEST_UNREADABLE'],
+  },
+  {
+    name: 'a whole collection is put in place of another',
+    damage: (c) => rewriteAnd(c, '* REPLACE (bpz_z_best + 0.001::FLOAT AS bpz_z_best)', finishAndSeal),
+    codes: ['MANIFEST_REPLACED'],
+    knowsRecord: true,
+  },
+  {
+    name: 'the rows of a leaf are lost before it is finished and sealed',
+    damage: (c) => rewriteAnd(c, '*', (d) => finishAndSeal(d, lessRows), 'OFFSET 10'),
+    codes: ['ROWS_EXPECTED', 'MANIFEST_REPLACED'],
+    knowsRecord: true,
+  },
+];
+
+/** Damage at the source: the manifest agrees with the damaged files. */
+const frames: readonly Damage[] = [
+  {
+    name: 'the first bytes of a leaf',
+    damage: sealed((c) => patch(leafFile(c), 0, 'XXXX')),
+    codes: ['LEAF_FRAME', ...MISSING_LEAF],
+  },
+  {
+    name: 'the last bytes of a leaf',
+    damage: sealed((c) => patch(leafFile(c), -4, 'XXXX')),
+    codes: ['LEAF_FRAME', ...MISSING_LEAF],
+  },
+  {
+    name: 'the length of a footer',
+    damage: sealed((c) => patch(leafFile(c), -8, 'ZZZZ')),
+    codes: ['LEAF_FRAME', ...MISSING_LEAF],
+  },
+  {
+    name: 'a footer of nonsense',
+    damage: sealed((c) => patch(leafFile(c), -300, 'Z'.repeat(290))),
+    codes: ['LEAF_FRAME', ...MISSING_LEAF],
+  },
+  {
+    name: 'a page that does not decompress',
+    damage: sealed((c) => patch(leafFile(c), 40, 'Z'.repeat(400))),
+    codes: ['LEAF_UNREADABLE', 'MAP_DIFFERS'],
+  },
+  {
+    name: 'a footer that counts one row more',
+    damage: sealed(countOneMore),
+    codes: ['LEAF_ROWS', 'ROWS_DECLARED', 'MANIFEST_ROWS', 'METADATA_DIFFERS'],
+  },
+  {
+    name: 'a renamed column in one leaf',
+    damage: (c) => rewriteAnd(c, '* RENAME (bpz_flags AS bpz_flag)', seal),
+    codes: ['LEAF_SCHEMA', ...OTHER_LEAF],
+  },
+  {
+    name: 'an unsigned index in one leaf',
+    damage: (c) => rewriteAnd(c, '* REPLACE (_healpix_29::UBIGINT AS _healpix_29)', seal),
+    codes: ['LEAF_SCHEMA', ...OTHER_LEAF],
+  },
+  {
+    name: 'a column too many in all leaves',
+    damage: (c) => rewriteAllAnd(c, '*, 1 AS extra', finishAndSeal),
+    codes: ['COLUMNS_UNEXPECTED'],
+  },
+  {
+    name: 'a leaf inside another',
+    damage: sealed(copyLeafInside),
+    codes: [
+      'PARTITIONS_OVERLAP',
+      'PARTITIONS_LISTED',
+      'METADATA_DIFFERS',
+      'ROWS_DECLARED',
+      'MANIFEST_ROWS',
+      'ID_NOT_UNIQUE',
+      'ROW_OUTSIDE_PIXEL',
+      'MAP_DIFFERS',
+    ],
+  },
+];
+
+const smallFiles: readonly Damage[] = [
+  {
+    name: 'a wrong number of rows in the manifest',
+    damage: (c) => edit(c, 'manifest.json', (text) => text.replace('"rows": 6000', '"rows": 5999')),
+    codes: ['MANIFEST_ROWS'],
+  },
+  {
+    name: 'no collection.properties',
+    damage: sealed((c) => rm(join(c.folder, 'collection.properties'))),
+    codes: ['COLLECTION_UNREADABLE'],
+  },
+  {
+    name: 'a collection that points outside',
+    damage: sealed((c) => edit(c, 'collection.properties', (text) => text.replace(CATALOGUE, '../elsewhere'))),
+    codes: ['COLLECTION_UNREADABLE'],
+  },
+  {
+    name: 'a margin that nobody checked',
+    damage: sealed((c) => edit(c, 'collection.properties', (text) => `${text}all_margins=margin\n`)),
+    codes: ['PART_NOT_CHECKED'],
+  },
+  {
+    name: 'a wrong hats_nrows',
+    damage: sealed((c) => editProperties(c, (text) => text.replace('hats_nrows=6000', 'hats_nrows=6001'))),
+    codes: ['ROWS_DECLARED'],
+  },
+  {
+    name: 'another type of catalogue',
+    damage: sealed((c) => editProperties(c, (text) => text.replace('dataproduct_type=object', 'dataproduct_type=map'))),
+    codes: ['PROPERTIES_UNREADABLE'],
+  },
+  {
+    name: 'a coordinate column that is not there',
+    damage: sealed((c) => editProperties(c, (text) => text.replace('hats_col_ra=coord_ra', 'hats_col_ra=ra'))),
+    codes: ['PROPERTIES_COLUMN'],
+  },
+  {
+    name: 'a default column that is not there',
+    damage: sealed((c) => editProperties(c, (text) => text.replace('bpz_z_best', 'bpz_z_beste'))),
+    codes: ['PROPERTIES_COLUMN'],
+  },
+  {
+    name: 'two different properties',
+    damage: sealed((c) => edit(c, `${CATALOGUE}/hats.properties`, (text) => text.replace('ponte', 'porto'))),
+    codes: ['PROPERTIES_DIFFER'],
+  },
+  {
+    name: 'a partition that is not listed',
+    damage: sealed((c) => edit(c, `${CATALOGUE}/partition_info.csv`, (text) => text.replace(/\n[^\n]+\n$/, '\n'))),
+    codes: ['PARTITIONS_LISTED'],
+  },
+  {
+    name: 'a changed _metadata',
+    damage: sealed((c) => patch(join(c.folder, CATALOGUE, 'dataset/_metadata'), -200, 'Z')),
+    codes: ['METADATA_DIFFERS'],
+  },
+  {
+    name: 'no _common_metadata',
+    damage: sealed((c) => rm(join(c.folder, CATALOGUE, 'dataset/_common_metadata'))),
+    codes: ['COMMON_METADATA_DIFFERS'],
+  },
+  {
+    name: 'a sky map with another count',
+    damage: sealed((c) => patch(join(c.folder, CATALOGUE, 'point_map.fits'), 5760 + 15, '\u0007')),
+    codes: ['MAP_DIFFERS'],
+  },
+];
+
+/** Wrong values of one row in the largest leaf; everything else is made to fit them. */
+const value = (name: string, columns: string, codes: readonly FindingCode[]): Damage => ({
+  name,
+  damage: (c) => rewriteAnd(c, `* REPLACE (${columns})`, finishAndSeal),
+  codes,
+});
+const inRow = (row: number, wrong: string, column: string) =>
+  `CASE WHEN row = ${row} THEN ${wrong} ELSE ${column} END AS ${column}`;
+
+const rows: readonly Damage[] = [
+  {
+    name: 'rows out of order',
+    damage: (c) => rewriteAnd(c, '*', finishAndSeal, 'ORDER BY objectId'),
+    codes: ['ROWS_UNSORTED'],
+  },
+  value('an index of zeros', '0::BIGINT AS _healpix_29', [
+    'INDEX_WRONG',
+    'ROW_OUTSIDE_PIXEL',
+    'ROWS_UNSORTED',
+    'MAP_DIFFERS',
+  ]),
+  value('an index that is off by one', inRow(5, '_healpix_29 + 1', '_healpix_29'), ['INDEX_WRONG']),
+  value('a coordinate that was rounded', inRow(5, 'round(coord_dec, 6)', 'coord_dec'), ['INDEX_WRONG']),
+  value('a coordinate without a value', inRow(5, 'NULL', 'coord_ra'), ['KEY_MISSING', 'INDEX_WRONG']),
+  value('a coordinate that is not a number', inRow(5, "'nan'::DOUBLE", 'coord_ra'), ['INDEX_WRONG']),
+  value('an id without a value', inRow(5, 'NULL', 'objectId'), ['KEY_MISSING']),
+  value('an id that another row has', inRow(5, `(SELECT max(objectId) FROM leaf)`, 'objectId'), ['ID_NOT_UNIQUE']),
+  value('an id that a row of another leaf has', inRow(5, OTHER_LEAFS_ID, 'objectId'), ['ID_NOT_UNIQUE']),
+  value('NaN as an estimate', inRow(5, "'nan'::FLOAT", 'bpz_z_mode'), ['VALUE_NOT_FINITE']),
+  value('a redshift of 7', inRow(5, '7::FLOAT', 'fzboost_z_best'), ['VALUE_OUT_OF_RANGE']),
+  value('the old sentinel -99', inRow(5, '(-99)::FLOAT', 'bpz_z_mean'), ['VALUE_OUT_OF_RANGE']),
+  value('an interval the wrong way round', 'bpz_z_err68_high AS bpz_z_err68_low, bpz_z_err68_low AS bpz_z_err68_high', [
+    'INTERVAL_REVERSED',
+  ]),
+  value('one estimate of eight missing', inRow(5, 'NULL', 'bpz_z_mode'), ['ESTIMATE_PARTIAL']),
+  value('a missing estimate without a flag', '0::INTEGER AS bpz_flags', ['ESTIMATE_UNEXPLAINED']),
+  value('negative flags', inRow(5, '-1', 'bpz_flags'), ['FLAGS_INVALID']),
+  value('an estimate without flags', inRow(5, 'NULL', 'bpz_flags'), ['FLAGS_INVALID']),
+];
+
+export const DAMAGES: readonly Damage[] = [...onTheWay, ...frames, ...smallFiles, ...rows];
