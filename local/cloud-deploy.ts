@@ -66,13 +66,13 @@ async function cdk(args: readonly string[], { handle, home, log }: DeployOptions
     PATH: `${join(REPOSITORY, 'node_modules', '.bin')}:${process.env.PATH ?? ''}`,
   };
   const output = join(cloudFiles(home).folder, 'cdk.out');
+  let done = 0;
   try {
     await run([program, ...args, '--output', output, '--progress', 'events', '--no-notices', '--no-color', '--ci'], {
       cwd: app,
       env,
       onLine: (line) => {
-        const step = progressOf(line);
-        if (step) log(`  ${step}`);
+        if (isResourceDone(line) && ++done % RESOURCES_PER_LINE === 0) log(`  ${done} resources ...`);
       },
     });
   } catch (error) {
@@ -85,11 +85,12 @@ async function cdk(args: readonly string[], { handle, home, log }: DeployOptions
   }
 }
 
-/** `Stack | 3/51 | time | CREATE_COMPLETE | AWS::SQS::Queue | Name (Id)` becomes `3/51 AWS::SQS::Queue Name`. */
-function progressOf(line: string): string | null {
-  const [, count, , status, type, name] = line.split('|').map((field) => field.trim());
-  if (!count || !status?.endsWith('_COMPLETE') || !type || !name) return null;
-  return `${count} ${type} ${name.split(' ')[0]}`;
+const RESOURCES_PER_LINE = 20;
+
+/** `Ponte | 3/51 | 06:59:06 | CREATE_COMPLETE | AWS::SQS::Queue | Name (Id)` */
+function isResourceDone(line: string): boolean {
+  const fields = line.split('|').map((field) => field.trim());
+  return fields.length >= 6 && fields[3]?.endsWith('_COMPLETE') === true;
 }
 
 /** The bootstrap stack records its version in a parameter, which is also what the CDK asks for. */

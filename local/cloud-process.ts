@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -39,6 +39,34 @@ export function isAlive(record: ProcessRecord): boolean {
   }
 }
 
+/** Whether the process itself, and not another that was faster, listens on the port of 127.0.0.1. */
+export function listensOn(record: ProcessRecord, port: number): boolean {
+  const address = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const LISTENING = '0A';
+  try {
+    // Of each line: the number, local address, remote address, state, ..., and in the tenth field the inode.
+    const sockets = readFileSync('/proc/net/tcp', 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/));
+    const inodes = sockets
+      .filter((fields) => fields[1] === address && fields[3] === LISTENING)
+      .map((fields) => fields[9]);
+    const own = readdirSync(`/proc/${record.pid}/fd`).map((fd) => linkOf(`/proc/${record.pid}/fd/${fd}`));
+    return inodes.some((inode) => own.includes(`socket:[${inode}]`));
+  } catch {
+    return false;
+  }
+}
+
+/** Files close while we look. */
+function linkOf(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null;
+  }
+}
+
 /** The recorded process if it is alive, else null. */
 export async function findProcess(recordFile: string): Promise<ProcessRecord | null> {
   let text: string;
@@ -71,6 +99,7 @@ export async function startDetached(spec: DetachedProcess): Promise<ProcessRecor
     child.once('error', reject);
   });
   child.unref();
+  closeSync(log);
   const pid = child.pid ?? 0;
   const { marker, configuration } = spec;
   const record = { pid, startTicks: startTicksOf(pid) ?? '', marker, configuration };

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InvariantError } from '#core/errors.ts';
 import { portFor, rememberedPort } from '#local/cloud-port.ts';
-import { findProcess, isAlive, type ProcessRecord, startDetached, stopProcess } from '#local/cloud-process.ts';
+import {
+  findProcess,
+  isAlive,
+  listensOn,
+  type ProcessRecord,
+  startDetached,
+  stopProcess,
+} from '#local/cloud-process.ts';
 import { ensurePythonEnvironment } from '#local/python-environment.ts';
 
 export type Log = (line: string) => void;
@@ -183,7 +190,7 @@ function sourceDigest(): string {
 async function waitUntilHealthy(record: ProcessRecord, port: number, logFile: string): Promise<void> {
   const deadline = Date.now() + START_SECONDS * 1000;
   while (Date.now() < deadline && isAlive(record)) {
-    const answer = await fetch(`http://127.0.0.1:${port}/_ministack/health`).catch(() => null);
+    const answer = listensOn(record, port) ? await fetch(`http://127.0.0.1:${port}/_ministack/health`) : null;
     if (answer?.ok) return;
     await sleep(50);
   }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -52,6 +53,7 @@ export class CloudUnderTest {
   static async start(): Promise<CloudUnderTest> {
     const options: CloudOptions = {
       home: await mkdtemp(join(tmpdir(), 'ponte-conformance-')),
+      port: await unusedPort(),
       pythonHome: join(REPOSITORY, '.ponte'),
       log: (line) => process.stderr.write(`${line}\n`),
       env: { PONTE_CLOUD_WITHOUT: process.env.PONTE_CLOUD_WITHOUT ?? '', PONTE_CLOUD_SNAPSHOT_SECONDS: '1' },
@@ -238,6 +240,18 @@ export class CloudUnderTest {
     const answer = await this.sfn.send(new GetExecutionHistoryCommand({ executionArn, maxResults: 1000 }));
     return (answer.events ?? []).map((event) => event.type ?? '');
   }
+}
+
+/** Any port: not one that a local cloud would choose for itself. */
+function unusedPort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
+    });
+  });
 }
 
 /** A machine of one state. */
