@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileDigest } from '#adapters/file-digest.ts';
 import { type Digest, sha256 } from '#core/digest.ts';
@@ -67,7 +67,8 @@ async function readManifest(
 
 async function checkFile(folder: string, file: Manifest['files'][number], findings: Findings): Promise<void> {
   const path = join(folder, file.path);
-  const { size } = await stat(path);
+  // Of a link, not of what it points to: a delivery has none.
+  const { size } = await lstat(path);
   if (size !== file.sizeBytes) {
     findings.add('FILE_SIZE', file.path, `It has ${size} bytes, the manifest says ${file.sizeBytes}.`);
     return;

@@ -4,7 +4,7 @@ import type { Database } from '#adapters/duckdb.ts';
 import { checkSame, type SoundLeaf } from '#adapters/hats-structure-check.ts';
 import { mapFiles } from '#core/hats/catalogue-files.ts';
 import { algorithmsOf, photozColumns, type TableShape } from '#core/hats/columns.ts';
-import { leafCheckSql, leafCountsSql, repeatedIdsSql, rowRules } from '#core/hats/leaf-check.ts';
+import { leafCheckSql, leafCountsSql, type RowRule, repeatedIdsSql, rowRules } from '#core/hats/leaf-check.ts';
 import type { Properties } from '#core/hats/properties.ts';
 import type { Findings } from '#core/hats/verdict.ts';
 import { parquetRelation } from '#core/sql.ts';
@@ -39,13 +39,7 @@ export async function checkColumns(
   }
   const columns = z.array(z.object({ column_name: z.string(), column_type: z.string() })).parse(described);
   const names = columns.map(({ column_name }) => column_name);
-  const named = [properties.hats_col_ra, properties.hats_col_dec, ...(properties.hats_cols_default ?? '').split(' ')];
-  for (const name of named) {
-    if (name === undefined || !names.includes(name)) {
-      const text = `They name the column "${name ?? ''}" for coordinates or as a default; there is no such column.`;
-      findings.add('PROPERTIES_COLUMN', `${catalogue}/properties`, text);
-    }
-  }
+  checkNamedColumns(names, properties, `${catalogue}/properties`, findings);
   const [, , ra = '', dec = ''] = names;
   const shape = { coordinates: { ra, dec }, algorithms: algorithmsOf(names) };
   const expected = photozColumns(shape).map(({ name, datatype }) => `${name} ${SQL_TYPES[datatype]}`);
@@ -58,13 +52,27 @@ export async function checkColumns(
   return null;
 }
 
-/** Checks every row of every leaf, and the sky maps against what was found. */
+/** The columns that readers find by name must be the ones that they take them for. */
+function checkNamedColumns(names: readonly string[], properties: Properties, where: string, findings: Findings): void {
+  const [index, , ra, dec] = names;
+  const roles = { hats_col_ra: ra, hats_col_dec: dec, hats_col_healpix: index };
+  for (const [key, name] of Object.entries(roles)) {
+    if (properties[key] === name) continue;
+    findings.add('PROPERTIES_COLUMN', where, `${key} is "${properties[key] ?? ''}"; that column is "${name ?? ''}".`);
+  }
+  for (const name of (properties.hats_cols_default ?? '').split(' ').filter((text) => text !== '')) {
+    if (names.includes(name)) continue;
+    findings.add('PROPERTIES_COLUMN', where, `hats_cols_default names "${name}"; there is no such column.`);
+  }
+}
+
+/** Checks every row of every leaf, and, if their order is known, the sky maps against what was found. */
 export async function checkRows(
   database: Database,
   { root, catalogue }: CatalogueFolder,
   leaves: readonly SoundLeaf[],
   shape: TableShape,
-  mapOrder: number,
+  mapOrder: number | null,
   findings: Findings,
   onRows: (done: number) => void,
 ): Promise<void> {
@@ -75,26 +83,38 @@ export async function checkRows(
     const where = `${catalogue}/${leaf.path}`;
     const rules = rowRules(leaf, shape);
     const answer = await attempt(database.rows(leafCheckSql(path, rules, shape)));
+    const found = await attempt(database.rows(leafCountsSql(path, mapOrder ?? 0)));
     if (answer instanceof Error) findings.add('LEAF_UNREADABLE', where, engineSays(answer));
-    else {
-      const [row] = z.array(z.record(z.string(), z.bigint())).parse(answer);
-      if (row?.total !== BigInt(leaf.footer.rows)) {
-        findings.add('LEAF_ROWS', where, `It holds ${row?.total ?? 0} rows, its footer says ${leaf.footer.rows}.`);
-      }
-      for (const [index, { code, complaint }] of rules.entries()) {
-        const broken = row?.[`broken_${index}`] ?? 0n;
-        if (broken > 0n) findings.add(code, where, `${broken} rows ${complaint}.`);
-      }
-      const found = await database.rows(leafCountsSql(path, mapOrder));
-      for (const { pixel, n } of z.array(z.object({ pixel: z.number(), n: z.number() })).parse(found)) {
-        counts.push([pixel, n]);
-      }
-    }
+    else judgeCounts(answer, rules, leaf, where, findings);
+    if (!(found instanceof Error) && !(answer instanceof Error)) counts.push(...pixelCounts.parse(found));
     done += leaf.footer.rows;
     onRows(done);
   }
+  if (mapOrder === null) return;
   for (const { path, bytes } of mapFiles({ order: mapOrder, counts: counts.sort(([a], [b]) => a - b) })) {
     await checkSame(root, catalogue, path, bytes, 'MAP_DIFFERS', findings);
+  }
+}
+
+const pixelCounts = z.array(
+  z.object({ pixel: z.number(), n: z.number() }).transform(({ pixel, n }): [number, number] => [pixel, n]),
+);
+
+/** Turns one leaf's row of counts into findings. */
+function judgeCounts(
+  answer: unknown,
+  rules: readonly RowRule[],
+  leaf: SoundLeaf,
+  where: string,
+  findings: Findings,
+): void {
+  const [row] = z.array(z.record(z.string(), z.bigint())).parse(answer);
+  if (row?.total !== BigInt(leaf.footer.rows)) {
+    findings.add('LEAF_ROWS', where, `It holds ${row?.total ?? 0} rows, its footer says ${leaf.footer.rows}.`);
+  }
+  for (const [index, { code, complaint }] of rules.entries()) {
+    const broken = row?.[`broken_${index}`] ?? 0n;
+    if (broken > 0n) findings.add(code, where, `${broken} rows ${complaint}.`);
   }
 }
 

@@ -5,7 +5,17 @@ import { filesBelow } from '#adapters/hats-manifest.ts';
 import { checkColumns, checkIds, checkRows } from '#adapters/hats-row-check.ts';
 import { checkProperties, checkStructure, readProperties } from '#adapters/hats-structure-check.ts';
 import type { Digest } from '#core/digest.ts';
-import { COLLECTION_PROPERTIES } from '#core/hats/layout.ts';
+import {
+  COLLECTION_PROPERTIES,
+  COMMON_METADATA,
+  METADATA,
+  PARTITION_INFO,
+  POINT_MAP,
+  PROPERTIES_NAMES,
+  pixelOfLeafPath,
+  SKY_MAP,
+  skyMapPath,
+} from '#core/hats/layout.ts';
 import type { Properties } from '#core/hats/properties.ts';
 import { Findings, type VerifyReport } from '#core/hats/verdict.ts';
 
@@ -28,8 +38,8 @@ export interface VerifyRequest {
   readonly database?: DatabaseOptions;
 }
 
-/** Order of the sky maps when the properties do not say; then they are wrong anyway. */
-const DEFAULT_MAP_ORDER = 10;
+/** Of the sky map; a full map of order 13 has 800 million pixels. */
+const DEEPEST_MAP_ORDER = 13;
 
 /**
  * Checks all that can be checked of a delivered collection without the pipeline that made it: every digest, frame,
@@ -71,7 +81,7 @@ export async function verifyCatalogue(request: VerifyRequest): Promise<VerifyRep
 
 async function checkCollection(folder: string, findings: Findings): Promise<Properties | null> {
   const collection = await readProperties(join(folder, COLLECTION_PROPERTIES));
-  if (!collection?.obs_collection || !/^[A-Za-z0-9_.-]+$/.test(collection.hats_primary_table_url ?? '')) {
+  if (!collection?.obs_collection || !/^(?!\.{1,2}$)[A-Za-z0-9_.-]+$/.test(collection.hats_primary_table_url ?? '')) {
     const text = 'It must be there, with obs_collection and a folder of this collection as hats_primary_table_url.';
     findings.add('COLLECTION_UNREADABLE', COLLECTION_PROPERTIES, text);
     return null;
@@ -95,8 +105,15 @@ async function checkCatalogue(
     path.startsWith(`${catalogue}/`) ? [path.slice(catalogue.length + 1)] : [],
   );
   const { leaves, rows } = await checkStructure(folder, catalogue, inside, findings, report('footers'));
-  if (properties.dataproduct_type !== 'object' || properties.obs_collection === undefined || leaves.length === 0) {
-    const text = 'The catalogue needs obs_collection, dataproduct_type=object and at least one sound leaf.';
+  for (const path of inside) {
+    if (!belongs(path))
+      findings.add('FILE_STRAY', `${catalogue}/${path}`, 'No reader of the catalogue knows this file.');
+  }
+  const mapOrder = Number(properties.hats_skymap_order);
+  const usable = properties.dataproduct_type === 'object' && properties.obs_collection !== undefined;
+  const mapped = Number.isInteger(mapOrder) && mapOrder >= 0 && mapOrder <= DEEPEST_MAP_ORDER;
+  if (!usable || !mapped || leaves.length === 0) {
+    const text = 'It needs obs_collection, dataproduct_type=object, hats_skymap_order and at least one sound leaf.';
     findings.add('PROPERTIES_UNREADABLE', `${catalogue}/properties`, text);
   }
   if (properties.hats_nrows !== String(rows)) {
@@ -109,9 +126,19 @@ async function checkCatalogue(
   await withDatabase(options ?? {}, async (database) => {
     const shape = await checkColumns(database, place, first, properties, findings);
     if (shape === null) return;
-    const mapOrder = Number(properties.hats_skymap_order ?? DEFAULT_MAP_ORDER);
-    await checkRows(database, place, leaves, shape, mapOrder, findings, (done) => report('rows')(done, rows));
+    await checkRows(database, place, leaves, shape, mapped ? mapOrder : null, findings, (done) =>
+      report('rows')(done, rows),
+    );
     await checkIds(database, place, leaves, findings, report('ids'));
   });
   return { rows, leaves: leaves.length };
+}
+
+const KNOWN_FILES: readonly string[] = [
+  ...[...PROPERTIES_NAMES, PARTITION_INFO, POINT_MAP, SKY_MAP, METADATA, COMMON_METADATA],
+  ...Array.from({ length: DEEPEST_MAP_ORDER + 1 }, (_, order) => skyMapPath(order)),
+];
+
+function belongs(path: string): boolean {
+  return KNOWN_FILES.includes(path) || pixelOfLeafPath(path) !== null;
 }

@@ -13,9 +13,11 @@ const definitionSchema = z.strictObject({
   version: z.literal(1),
   keys: z.array(z.strictObject({ ...columnBase, role: z.enum(['index', 'id', 'ra', 'dec']), name: z.string() })),
   perAlgorithm: z.array(z.strictObject({ ...columnBase, suffix: z.string(), default: z.boolean() })),
+  /** The bits of `{algorithm}_flags`, as the RAIL worker sets them. */
+  flags: z.array(z.strictObject({ value: z.int().positive(), name: z.string(), description: z.string() })),
 });
 
-const { keys, perAlgorithm } = definitionSchema.parse(definition);
+const { keys, perAlgorithm, flags } = definitionSchema.parse(definition);
 
 /** A column of the delivered table, with all that VOTable, Felis and the docs say about it. */
 export interface PhotozColumn {
@@ -41,6 +43,8 @@ export interface TableShape {
 export const ESTIMATE_SUFFIXES = perAlgorithm.map(({ suffix }) => suffix).filter((suffix) => suffix !== 'flags');
 export const FLAGS_SUFFIX = 'flags';
 
+const flagsInWords = flags.map(({ value, description }) => `${value} (${description})`).join(', ');
+
 /** The columns of the delivered table, in order: the keys, then the eight estimates and the flags per algorithm. */
 export function photozColumns({ coordinates, algorithms }: TableShape): readonly PhotozColumn[] {
   const keyColumns = keys.map(({ role, ...column }) => ({
@@ -53,7 +57,7 @@ export function photozColumns({ coordinates, algorithms }: TableShape): readonly
     perAlgorithm.map(({ suffix, ...column }) => ({
       ...column,
       name: `${algorithm}_${suffix}`,
-      description: column.description.replaceAll('{algorithm}', algorithm),
+      description: column.description.replaceAll('{algorithm}', algorithm).replaceAll('{flags}', flagsInWords),
       algorithm,
     })),
   );

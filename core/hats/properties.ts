@@ -8,20 +8,25 @@ export type Properties = Readonly<Record<string, string>>;
 export function renderProperties(title: string, properties: Properties): string {
   const lines = Object.entries(properties)
     .filter(([, value]) => value !== '')
-    .map(([key, value]) => `${escapeText(key).replaceAll(/[=: ]/g, '\\$&')}=${escapeText(value).replace(/^ /, '\\ ')}`);
+    .map(
+      ([key, value]) => `${escapeText(key).replaceAll(/[=: #!]/g, '\\$&')}=${escapeText(value).replace(/^ /, '\\ ')}`,
+    );
   return [`#${title}`, ...lines, ''].join('\n');
 }
 
 /** Reads what `renderProperties` and hats write; later keys win. */
 export function parseProperties(text: string): Properties {
-  const found: Record<string, string> = {};
-  for (const line of text.replaceAll(/\\\r?\n\s*/g, '').split(/\r?\n/)) {
+  const found: [string, string][] = [];
+  for (const line of text.replaceAll(CONTINUATION, '').split(/\r?\n/)) {
     const match = /^\s*(?<key>(?:\\.|[^\\=:\s])+)\s*[=:\s]?\s*(?<value>.*)$/.exec(line);
     if (!match?.groups || /^\s*[#!]/.test(line)) continue;
-    found[unescapeText(match.groups.key ?? '')] = unescapeText(match.groups.value ?? '');
+    found.push([unescapeText(match.groups.key ?? ''), unescapeText(match.groups.value ?? '')]);
   }
-  return found;
+  return Object.fromEntries(found);
 }
+
+/** A backslash that is not itself escaped, at the end of a line. */
+const CONTINUATION = /(?<=(?<!\\)(?:\\\\)*)\\\r?\n[ \t\f]*/g;
 
 function escapeText(text: string): string {
   return text

@@ -80,33 +80,18 @@ const onTheWay: readonly Damage[] = [
   },
 ];
 
+/** Bytes of the largest leaf overwritten; counted from its end when `position` is negative. */
+function patched(name: string, position: number, text: string, codes: readonly FindingCode[]): Damage {
+  return { name, damage: sealed((c) => patch(leafFile(c), position, text)), codes };
+}
+
 /** Damage at the source: the manifest agrees with the damaged files. */
 const frames: readonly Damage[] = [
-  {
-    name: 'the first bytes of a leaf',
-    damage: sealed((c) => patch(leafFile(c), 0, 'XXXX')),
-    codes: ['LEAF_FRAME', ...MISSING_LEAF],
-  },
-  {
-    name: 'the last bytes of a leaf',
-    damage: sealed((c) => patch(leafFile(c), -4, 'XXXX')),
-    codes: ['LEAF_FRAME', ...MISSING_LEAF],
-  },
-  {
-    name: 'the length of a footer',
-    damage: sealed((c) => patch(leafFile(c), -8, 'ZZZZ')),
-    codes: ['LEAF_FRAME', ...MISSING_LEAF],
-  },
-  {
-    name: 'a footer of nonsense',
-    damage: sealed((c) => patch(leafFile(c), -300, 'Z'.repeat(290))),
-    codes: ['LEAF_FRAME', ...MISSING_LEAF],
-  },
-  {
-    name: 'a page that does not decompress',
-    damage: sealed((c) => patch(leafFile(c), 40, 'Z'.repeat(400))),
-    codes: ['LEAF_UNREADABLE', 'MAP_DIFFERS'],
-  },
+  patched('the first bytes of a leaf', 0, 'XXXX', ['LEAF_FRAME', ...MISSING_LEAF]),
+  patched('the last bytes of a leaf', -4, 'XXXX', ['LEAF_FRAME', ...MISSING_LEAF]),
+  patched('the length of a footer', -8, 'ZZZZ', ['LEAF_FRAME', ...MISSING_LEAF]),
+  patched('a footer of nonsense', -300, 'Z'.repeat(290), ['LEAF_FRAME', ...MISSING_LEAF]),
+  patched('a page that does not decompress', 40, 'Z'.repeat(400), ['LEAF_UNREADABLE', 'MAP_DIFFERS']),
   {
     name: 'a footer that counts one row more',
     damage: sealed(countOneMore),
@@ -143,6 +128,13 @@ const frames: readonly Damage[] = [
   },
 ];
 
+/** Both copies of the properties changed. */
+function inProperties(name: string, from: string, to: string, codes: readonly FindingCode[]): Damage {
+  return { name, damage: sealed((c) => editProperties(c, (text) => text.replace(from, to))), codes };
+}
+
+const swapped = (_: string, prefix: string, name: string) => `${prefix}${name === 'ra' ? 'dec' : 'ra'}`;
+
 const smallFiles: readonly Damage[] = [
   {
     name: 'a wrong number of rows in the manifest',
@@ -164,25 +156,24 @@ const smallFiles: readonly Damage[] = [
     damage: sealed((c) => edit(c, 'collection.properties', (text) => `${text}all_margins=margin\n`)),
     codes: ['PART_NOT_CHECKED'],
   },
+  inProperties('a wrong hats_nrows', 'hats_nrows=6000', 'hats_nrows=6001', ['ROWS_DECLARED']),
+  inProperties('another type of catalogue', 'dataproduct_type=object', 'dataproduct_type=map', [
+    'PROPERTIES_UNREADABLE',
+  ]),
+  inProperties('a coordinate column that is not there', 'hats_col_ra=coord_ra', 'hats_col_ra=ra', [
+    'PROPERTIES_COLUMN',
+  ]),
+  inProperties('a default column that is not there', 'bpz_z_best', 'bpz_z_beste', ['PROPERTIES_COLUMN']),
   {
-    name: 'a wrong hats_nrows',
-    damage: sealed((c) => editProperties(c, (text) => text.replace('hats_nrows=6000', 'hats_nrows=6001'))),
-    codes: ['ROWS_DECLARED'],
-  },
-  {
-    name: 'another type of catalogue',
-    damage: sealed((c) => editProperties(c, (text) => text.replace('dataproduct_type=object', 'dataproduct_type=map'))),
-    codes: ['PROPERTIES_UNREADABLE'],
-  },
-  {
-    name: 'a coordinate column that is not there',
-    damage: sealed((c) => editProperties(c, (text) => text.replace('hats_col_ra=coord_ra', 'hats_col_ra=ra'))),
+    name: 'coordinates the wrong way round',
+    damage: sealed((c) => editProperties(c, (text) => text.replaceAll(/(hats_col_)(ra|dec)/g, swapped))),
     codes: ['PROPERTIES_COLUMN'],
   },
+  inProperties('a sky map of no order', 'hats_skymap_order=10', 'hats_skymap_order=ten', ['PROPERTIES_UNREADABLE']),
   {
-    name: 'a default column that is not there',
-    damage: sealed((c) => editProperties(c, (text) => text.replace('bpz_z_best', 'bpz_z_beste'))),
-    codes: ['PROPERTIES_COLUMN'],
+    name: 'a sealed file that no reader knows',
+    damage: sealed((c) => writeFile(`${leafFile(c)}.old`, 'x')),
+    codes: ['FILE_STRAY'],
   },
   {
     name: 'two different properties',

@@ -110,6 +110,8 @@ export function packBase(folder: string, { skinny, points }: SyntheticParts): Om
     coordinates: COORDINATES,
     skinny,
     algorithms: points,
+    // Several row groups in each leaf.
+    encoding: { rowGroupRows: 2048 },
   };
 }
 
