@@ -66,3 +66,9 @@ function readStat(
   if (state === undefined || session === undefined || startTime === undefined) return null;
   return { state, session: Number(session), startTime };
 }
+
+/** What makes the process with this number recognisable later; null when there is none. */
+export function identifyProcess(pid: number): ProcessIdentity | null {
+  const stat = readStat(pid);
+  return stat && { pid, startTime: stat.startTime, bootId: readBootId() };
+}

@@ -72,7 +72,8 @@ function arrayRequest(
     name,
     comment: `${work.message.campaign}/${work.message.algorithm}/${work.message.kind}`,
     tasks: indices,
-    command: [configuration.worker.python, join(configuration.jobFolder, 'job.py'), folder.root],
+    // -I: isolated from whatever PYTHONPATH and the like a login file sets.
+    command: [configuration.worker.python, '-I', join(configuration.jobFolder, 'job.py'), folder.root],
     logFolder: folder.logFolder,
     cpusPerTask: configuration.limits.cpusPerTask,
     memoryMb: Math.max(...tasks.map((task) => task.memory_mb)),

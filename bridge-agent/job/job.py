@@ -92,6 +92,11 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def worker_environment(wanted: dict[str, str]) -> dict[str, str]:
+    """Only what the agent asks for and what Slurm says: Slurm 22.05 loads the user's login files even with NIL."""
+    return {**{name: value for name, value in os.environ.items() if name.startswith("SLURM_")}, **wanted}
+
+
 def is_finished(task: dict[str, Any]) -> bool:
     return all(os.path.exists(unit["exitRecord"]) for unit in task["units"])
 
@@ -130,7 +135,7 @@ def main(folder: Path, index: str) -> int:
         signal.signal(number, lambda received, _frame: stopped.append(received))
     worker = subprocess.Popen(
         [*run["command"], str(task_file)],
-        env={**os.environ, **run["environment"]},
+        env=worker_environment(run["environment"]),
         process_group=0,
         preexec_fn=die_with_parent,
     )
