@@ -46,7 +46,8 @@ const DEEPEST_MAP_ORDER = 13;
  * schema, row and id. It needs no account and no network, so the receiving side runs the same. HATS's own strict
  * validation accepts truncated and unsorted leaves, a zeroed index and wrong counts.
  *
- * What is wrong with the collection is in the report; rejects only when the folder itself cannot be read.
+ * What is wrong with the collection is in the report; rejects only when the folder itself cannot be read, or
+ * the engine has too little memory to judge.
  */
 export async function verifyCatalogue(request: VerifyRequest): Promise<VerifyReport> {
   const { folder, expectedRows } = request;
@@ -126,10 +127,10 @@ async function checkCatalogue(
   await withDatabase(options ?? {}, async (database) => {
     const shape = await checkColumns(database, place, first, properties, findings);
     if (shape === null) return;
-    await checkRows(database, place, leaves, shape, mapped ? mapOrder : null, findings, (done) =>
+    const readable = await checkRows(database, place, leaves, shape, mapped ? mapOrder : null, findings, (done) =>
       report('rows')(done, rows),
     );
-    await checkIds(database, place, leaves, findings, report('ids'));
+    await checkIds(database, place, readable, findings, report('ids'));
   });
   return { rows, leaves: leaves.length };
 }

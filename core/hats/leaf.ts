@@ -3,7 +3,10 @@ import { votableHeader } from '#core/hats/votable.ts';
 import { INDEX_COLUMN, indexRange, type Pixel } from '#core/healpix.ts';
 import { parquetRelation, quoteIdentifier, quoteLiteral } from '#core/sql.ts';
 
-/** Where an algorithm's estimates are: local Parquet files, which may also hold objects of other partitions. */
+/**
+ * Where an algorithm's estimates are: local Parquet files, which may also hold objects of other partitions. Without
+ * any file the algorithm has failed for all objects here, and its columns are NULL.
+ */
 export interface AlgorithmPoints {
   readonly name: string;
   readonly points: readonly string[];
@@ -26,9 +29,16 @@ export function createPointsSql({ name, points }: AlgorithmPoints): string {
     return `CASE WHEN isfinite(${column}) THEN ${column}::FLOAT END AS ${column}`;
   });
   const flags = quoteIdentifier(`${name}_${FLAGS_SUFFIX}`);
+  const relation = points.length > 0 ? parquetRelation(points) : nothingSql(name);
   return `CREATE TEMP TABLE ${quoteIdentifier(pointsTable(name))} AS
-    SELECT objectId, ${estimates.join(', ')}, ${flags}::INTEGER AS ${flags} FROM ${parquetRelation(points)}
+    SELECT objectId, ${estimates.join(', ')}, ${flags}::INTEGER AS ${flags} FROM ${relation}
     WHERE objectId IN (SELECT objectId FROM ${KEYS_TABLE})`;
+}
+
+/** A relation with an algorithm's columns and no rows. */
+function nothingSql(name: string): string {
+  const columns = [...ESTIMATE_SUFFIXES, FLAGS_SUFFIX].map((suffix) => quoteIdentifier(`${name}_${suffix}`));
+  return `(SELECT NULL::BIGINT AS objectId, ${columns.map((column) => `NULL::FLOAT AS ${column}`).join(', ')} LIMIT 0)`;
 }
 
 /** Ids that occur more than once, or not at all, in a table; a few suffice for the message. */

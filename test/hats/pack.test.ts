@@ -145,6 +145,26 @@ describe('packing', () => {
     expect(bound.sha256).toBe(free.sha256);
   });
 
+  test('keeps all objects, with NULL, when an algorithm has failed for all of them', async () => {
+    const { order, pixel, rows } = firstLeaf();
+    const base = packBase(join(folder, 'failed'), parts);
+    const algorithms = parts.points.map(({ name, points }) => ({ name, points: name === 'bpz' ? [] : points }));
+
+    const packed = await packPartition({ ...base, pixel: { order, pixel }, algorithms });
+
+    expect(packed.rows).toBe(rows);
+    expect(packed.missing.bpz).toBe(rows);
+    const relation = parquetRelation([join(base.folder, packed.path)]);
+    const [found] = await withDatabase({}, (database) =>
+      database.rows(`SELECT count(bpz_z_best) AS bpz, count(fzboost_z_best) > 0 AS fzboost
+        FROM ${relation}`),
+    );
+    expect(found).toMatchObject({ bpz: 0n, fzboost: true });
+    const tail = localLeafTails(base.folder, [packed]);
+    const counts = { order, counts: [[pixel, rows]] as const };
+    await finishCatalogue({ ...built.finish, folder: join(folder, 'failed-finished'), leaves: tail, counts });
+  });
+
   const refused = async (change: Partial<Parameters<typeof packPartition>[0]>) => {
     const { order, pixel } = firstLeaf();
     const base = packBase(join(folder, 'refused'), parts);

@@ -2,7 +2,9 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
+import { repeatedIdsSql } from '#core/hats/leaf-check.ts';
 import { FINDING_CODES } from '#core/hats/verdict.ts';
 import { DAMAGES } from './damage.ts';
 import { buildCatalogue, type SyntheticCatalogue, writeParts } from './synthetic-catalogue.ts';
@@ -40,6 +42,24 @@ describe('each kind of damage is found, and called by its name', () => {
     expect(report.sound).toBe(false);
     for (const { sentence } of report.findings) expect(sentence).toMatch(/^.{20,300}\.$/s);
   });
+});
+
+test('an id that occurs twice is found whatever the number of passes', async () => {
+  const path = join(folder, 'ids.parquet');
+  const repeated = await withDatabase({}, async (database) => {
+    const ids = 'SELECT i::BIGINT AS objectId FROM range(10000) r(i) UNION ALL SELECT 77 UNION ALL SELECT 9999';
+    await database.run(`COPY (${ids}) TO ${quoteLiteral(path)} (FORMAT parquet)`);
+    const passes = [0, 1, 2, 3].map((pass) => database.rows(repeatedIdsSql([path], pass, 4)));
+    return (await Promise.all(passes)).flat();
+  });
+
+  expect(repeated.map(({ objectId, times }) => `${objectId}: ${times}`).sort()).toEqual(['77: 2', '9999: 2']);
+});
+
+test('an engine with too little memory is an error, not a verdict', async () => {
+  const attempt = verifyCatalogue({ folder: intact.folder, database: { threads: 1, memoryLimit: '1MiB' } });
+
+  await expect(attempt).rejects.toThrow(/Out of Memory/);
 });
 
 test('no code is without a kind of damage that it names', () => {
