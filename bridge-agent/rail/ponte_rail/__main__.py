@@ -22,7 +22,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         task = read_task(arguments.task)
-        pin_threads(task.threads)
+        pin_threads()
         from ponte_rail.algorithm import REGISTERED
         from ponte_rail.events import Events
         from ponte_rail.worker import Worker

@@ -48,10 +48,10 @@ class ChildRunner:
         started = time.monotonic()
         reader, writer = os.pipe()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        pid = os.fork()
+        parent, pid = os.getpid(), os.fork()
         if pid == 0:
             os.close(reader)
-            _in_child(work, where, writer, blocked)
+            _in_child(work, where, writer, blocked, parent)
         self._pid = pid
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         os.close(writer)
@@ -70,11 +70,13 @@ class ChildRunner:
         return outcome
 
 
-def _in_child(work: Callable[[], Outcome], where: str, writer: int, mask: set[signal.Signals]) -> None:
+def _in_child(work: Callable[[], Outcome], where: str, writer: int, mask: set[signal.Signals], parent: int) -> None:
     """Never returns. A child must not outlive the worker, must die at once of SIGTERM, and leaves no core file."""
     code = 1
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            return  # it died before it could be watched
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)

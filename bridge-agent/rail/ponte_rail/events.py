@@ -6,7 +6,8 @@ import json
 import logging
 import os
 import sys
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any
 
 from ponte_rail.record import now
 
@@ -15,12 +16,14 @@ class Events:
     """Keeps the real standard output for itself: what libraries print goes to standard error from here on."""
 
     def __init__(self) -> None:
-        self._stream: TextIO = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        self._descriptor = os.dup(1)
         os.dup2(2, 1)
 
     def emit(self, event: str, **fields: Any) -> None:
-        self._stream.write(json.dumps({"event": event, "at": now(), **fields}) + "\n")
-        self._stream.flush()
+        """A reader that has gone away stops nothing: the records are what counts, events are for people."""
+        line = json.dumps({"event": event, "at": now(), **fields}) + "\n"
+        with suppress(OSError):
+            os.write(self._descriptor, line.encode())
 
 
 def quieten_rail() -> None:

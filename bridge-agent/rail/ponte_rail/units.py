@@ -21,6 +21,7 @@ from ponte_rail.photometry import Photometry, read_photometry, read_verified
 from ponte_rail.record import Outcome
 from ponte_rail.stages import estimate, grid_of, inform
 from ponte_rail.task import FileRef, Task, Unit
+from ponte_rail.threads import release_openmp
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Work:
     training: bytes | None
 
     def run(self, unit: Unit) -> Outcome:
+        release_openmp(self.task.threads)
         unit.output_dir.mkdir(parents=True, exist_ok=True)
         match self.task.kind:
             case "inform":
