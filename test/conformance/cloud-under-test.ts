@@ -15,7 +15,15 @@ import {
 } from '@aws-sdk/client-sfn';
 import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { z } from 'zod';
-import { ACCOUNT, type CloudHandle, type CloudOptions, REGION, resetCloud, startCloud } from '#local/cloud.ts';
+import {
+  ACCOUNT,
+  type CloudHandle,
+  type CloudOptions,
+  cloudStatus,
+  REGION,
+  resetCloud,
+  startCloud,
+} from '#local/cloud.ts';
 import { zipOf } from '#test/conformance/zip.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..', '..');
@@ -37,7 +45,9 @@ export class CloudUnderTest {
   readonly sqs: SQSClient;
   readonly sfn: SFNClient;
   readonly dynamodb: DynamoDBClient;
-  readonly #options: CloudOptions;
+  #options: CloudOptions;
+  /** Of the machines that are created. Only a cloud that enforces IAM asks whether it exists. */
+  role = ROLE;
 
   private constructor(handle: CloudHandle, options: CloudOptions) {
     this.handle = handle;
@@ -64,12 +74,20 @@ export class CloudUnderTest {
   /** SIGKILL and a new start on the same state. */
   async kill(): Promise<void> {
     process.kill(this.handle.pid, 'SIGKILL');
+    while ((await cloudStatus(this.#options)) !== null) await sleep(10);
     const { pid } = await startCloud(this.#options);
     Object.assign(this.handle, { pid });
   }
 
+  /** A new start with other options, which also hold from then on. */
   async restart(change: Partial<CloudOptions>): Promise<void> {
-    Object.assign(this.handle, await startCloud({ ...this.#options, ...change }));
+    this.#options = { ...this.#options, ...change };
+    Object.assign(this.handle, await startCloud(this.#options));
+  }
+
+  /** Longer than the second between two snapshots. */
+  snapshot(): Promise<void> {
+    return sleep(2500);
   }
 
   async remove(): Promise<void> {
@@ -119,7 +137,10 @@ export class CloudUnderTest {
   }
 
   /** A Node function; `code` is CommonJS and exports `handler`. Returns its name. */
-  async lambda(code: string, settings: { readonly MemorySize?: number; readonly Timeout?: number } = {}) {
+  async lambda(
+    code: string,
+    settings: { readonly MemorySize?: number; readonly Timeout?: number; readonly Role?: string } = {},
+  ) {
     const name = `function-${randomUUID()}`;
     await this.post('/2015-03-31/functions', {
       FunctionName: name,
@@ -202,7 +223,7 @@ export class CloudUnderTest {
       new CreateStateMachineCommand({
         name: randomUUID(),
         definition: JSON.stringify(definition),
-        roleArn: ROLE,
+        roleArn: this.role,
       }),
     );
     return created.stateMachineArn ?? '';

@@ -12,9 +12,6 @@ beforeAll(async () => {
 });
 afterAll(() => cloud.remove());
 
-/** Longer than the second between two snapshots of the cloud under test. */
-const aSnapshot = () => sleep(2500);
-
 test('keeps every acknowledged write of DynamoDB', async () => {
   const TableName = await cloud.table();
   const ids = Array.from({ length: 50 }, (_, index) => String(index));
@@ -35,7 +32,7 @@ test('keeps what was created', async () => {
   const Source = `ponte.${randomUUID()}`;
   await cloud.rule({ source: [Source] }, queue.arn);
   const machine = await cloud.machine(single({ Type: 'Pass' }));
-  await aSnapshot();
+  await cloud.snapshot();
 
   await cloud.kill();
 
@@ -73,7 +70,7 @@ test('continues an execution that waits for a token', async () => {
   };
   const arn = await cloud.start({ StartAt: 'Each', States }, [1, 2, 3]);
   const taskToken = tokenOf((await cloud.receive(queue.url))[0]);
-  await aSnapshot();
+  await cloud.snapshot();
 
   await cloud.kill();
 
@@ -95,7 +92,7 @@ test('keeps an answer that was acknowledged before the kill', async () => {
     },
   });
   const taskToken = tokenOf((await cloud.receive(queue.url))[0]);
-  await aSnapshot();
+  await cloud.snapshot();
   await cloud.sfn.send(new SendTaskSuccessCommand({ taskToken, output: '{"done": 1}' }));
 
   await cloud.kill();

@@ -3,7 +3,8 @@
 Stock: state machines and Lambda event sources call the service from their own threads while the API calls it from
 the event loop, without a lock. Two additions to one item then start from the same value: 1795 of 1800 arrived.
 AWS: every write of an item is atomic.
-Check: dynamodb.test.ts, "loses no update under a Map and API writers".
+Check: dynamodb.test.ts, "loses no update under a Map and API writers". It fails when ``dynamodb-log`` is left out as
+well: the log takes the same lock, because its order must be that of the writes.
 """
 
 import functools
