@@ -13,10 +13,10 @@ export interface DatabaseOptions {
   readonly preserveInsertionOrder?: boolean;
 }
 
-export type SqlParameter = null | boolean | number | bigint | string;
+type SqlParameter = null | boolean | number | bigint | string;
 
 /** Column name to value; BIGINT comes as `bigint`, lists as arrays. Parse with zod before use. */
-export type Row = Readonly<Record<string, JS>>;
+type Row = Readonly<Record<string, JS>>;
 
 export interface Database {
   /** Runs statements and drops their results. Positional parameters: `?` or `$1`. */
@@ -32,7 +32,7 @@ export interface Database {
  * Opens an in-memory database. The cache of external files is off, because with it DuckDB 1.5.5 sometimes answers from
  * stale bytes after a file is rewritten in place, and extensions are never fetched from the network.
  */
-export async function openDatabase(options: DatabaseOptions = {}): Promise<Database> {
+async function openDatabase(options: DatabaseOptions = {}): Promise<Database> {
   const instance = await DuckDBInstance.create(':memory:', {
     enable_external_file_cache: 'false',
     autoinstall_known_extensions: 'false',

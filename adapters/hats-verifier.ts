@@ -19,7 +19,7 @@ import {
 import type { Properties } from '#core/hats/properties.ts';
 import { Findings, type VerifyReport } from '#core/hats/verdict.ts';
 
-export interface VerifyProgress {
+interface VerifyProgress {
   /** `digests` counts bytes, `footers` leaves, `rows` rows, `ids` passes over the ids. */
   readonly stage: 'digests' | 'footers' | 'rows' | 'ids';
   readonly done: number;

@@ -33,7 +33,7 @@ export function pixelSql(index: string, order: number): string {
   return `(${index} >> ${2 * (INDEX_ORDER - order)})`;
 }
 
-export interface Healpix29Options {
+interface Healpix29Options {
   /** Name of the new column, for instance when the relation already has a `_healpix_29` to compare with. */
   readonly as?: string;
 }

@@ -1,7 +1,7 @@
 import { type Footer, parseFooter } from '#core/hats/footer.ts';
 
 /** What is wrong with a file's frame, in the order it is looked at. */
-export type FooterDefect = 'too-short' | 'leading-magic' | 'trailing-magic' | 'footer-length' | 'footer-unreadable';
+type FooterDefect = 'too-short' | 'leading-magic' | 'trailing-magic' | 'footer-length' | 'footer-unreadable';
 
 export type FooterReading =
   | { readonly kind: 'footer'; readonly footer: Footer; readonly sizeBytes: number }

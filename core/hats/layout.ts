@@ -8,7 +8,7 @@ import { indexRange, type Pixel } from '#core/healpix.ts';
  */
 export const COLLECTION_PROPERTIES = 'collection.properties';
 export const MANIFEST = 'manifest.json';
-export const DATASET = 'dataset';
+const DATASET = 'dataset';
 export const METADATA = `${DATASET}/_metadata`;
 export const COMMON_METADATA = `${DATASET}/_common_metadata`;
 /** Two names for one content: the IVOA note asks for the first, hats reads the second first. */

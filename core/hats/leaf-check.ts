@@ -1,13 +1,13 @@
 import { ESTIMATE_SUFFIXES, FLAGS_SUFFIX, type TableShape } from '#core/hats/columns.ts';
 import type { FindingCode } from '#core/hats/verdict.ts';
-import { healpix29Sql, INDEX_COLUMN, indexRange, type Pixel } from '#core/healpix.ts';
+import { healpix29Sql, INDEX_COLUMN, indexRange, type Pixel, pixelSql } from '#core/healpix.ts';
 import { parquetRelation, quoteIdentifier } from '#core/sql.ts';
 
 /**
  * Redshifts that may be: the grid ends at 3, and interpolating point estimates have gone a little beyond (3.07 in
  * DP2's fzboost).
  */
-export const REDSHIFT_RANGE = { min: 0, max: 3.1 } as const;
+const REDSHIFT_RANGE = { min: 0, max: 3.1 } as const;
 
 /** Flags are a bit mask; 16 bits leave room for twice the bits in use. */
 const FLAGS_LIMIT = 2 ** 16;
@@ -101,8 +101,7 @@ export function leafCheckSql(path: string, rules: readonly RowRule[], { coordina
 
 /** How many rows each pixel at `order` holds: [pixel, rows] as `pixel`, `n`. */
 export function leafCountsSql(path: string, order: number): string {
-  const shift = 2 * (29 - order);
-  return `SELECT (${INDEX_COLUMN} >> ${shift})::DOUBLE AS pixel, count(*)::DOUBLE AS n FROM ${parquetRelation([path])}
+  return `SELECT ${pixelSql(INDEX_COLUMN, order)}::DOUBLE AS pixel, count(*)::DOUBLE AS n FROM ${parquetRelation([path])}
     WHERE ${INDEX_COLUMN} IS NOT NULL GROUP BY 1 ORDER BY 1`;
 }
 

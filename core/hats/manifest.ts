@@ -6,7 +6,7 @@ export const manifestPathSchema = z
   .string()
   .regex(/^(?!\.{1,2}(\/|$))[A-Za-z0-9_=.-]+(\/(?!\.{1,2}(\/|$))[A-Za-z0-9_=.-]+)*$/, 'must be a plain relative path');
 
-export const manifestFileSchema = z.strictObject({
+const manifestFileSchema = z.strictObject({
   path: manifestPathSchema,
   sha256: digestSchema,
   sizeBytes: z.int().nonnegative(),

@@ -13,7 +13,7 @@ import { healpix29Sql } from '#core/healpix.ts';
 export const ALGORITHMS = ['bpz', 'fzboost'] as const;
 export const CATALOGUE = 'object_photoz';
 export const COORDINATES = { ra: 'coord_ra', dec: 'coord_dec' };
-export const COUNT_ORDER = 10;
+const COUNT_ORDER = 10;
 
 /** Every 97th object has no row from fzboost, and every 89th a row without estimates and with a flag. */
 const MISSING_EVERY = 97;

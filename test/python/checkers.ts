@@ -5,7 +5,7 @@ import { ensurePythonEnvironment } from '#local/python-environment.ts';
 const repository = join(import.meta.dirname, '..', '..');
 
 /** Where tests may keep state that is costly to make again; ignored by git. */
-export const stateFolder = join(repository, '.ponte');
+const stateFolder = join(repository, '.ponte');
 
 /**
  * Runs a Python script (path from the repository's root) in the environment of the outside checkers, which is
