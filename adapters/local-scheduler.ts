@@ -134,15 +134,17 @@ export class LocalScheduler implements Scheduler {
     const now = Date.now();
     if (now - state.startedAt > task.job.request.timeLimitMinutes * 60_000) this.#end(task, 'timeout');
     if (task.ending === null) return;
-    if (task.ending.signalledAt === null) {
-      task.ending.signalledAt = now;
-      // The leader passes it on, so that the worker hears it once; without a leader everybody must hear it.
-      const members = sessionMembers(state.leader);
-      const heirs = members.includes(state.leader.pid) ? [state.leader.pid] : members;
-      for (const pid of heirs) signalProcess(pid, 'SIGTERM');
-    } else if (now - task.ending.signalledAt > KILL_WAIT_MILLISECONDS) {
-      for (const pid of sessionMembers(state.leader)) signalProcess(pid, 'SIGKILL');
+    const members = sessionMembers(state.leader);
+    const leads = members.includes(state.leader.pid);
+    if (now - (task.ending.signalledAt ?? now) > KILL_WAIT_MILLISECONDS) {
+      for (const pid of members) signalProcess(pid, 'SIGKILL');
+    } else if (!leads) {
+      for (const pid of members) signalProcess(pid, 'SIGTERM');
+    } else if (task.ending.signalledAt === null) {
+      // The leader passes it on, so that the worker hears it once.
+      signalProcess(state.leader.pid, 'SIGTERM');
     }
+    task.ending.signalledAt ??= now;
   }
 
   #start(task: Task): void {

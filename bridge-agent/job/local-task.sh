@@ -3,6 +3,7 @@
 # itself. Usage: local-task.sh STATE_PREFIX COMMAND...
 #   STATE_PREFIX.start  "pid start-time boot-id", linked: of two launchers of one task only one goes on
 #   STATE_PREFIX.end    the exit code
+#   STATE_PREFIX.cancelled   written by the agent; nothing is started any more
 prefix=$1
 shift
 
@@ -14,6 +15,11 @@ set_start_time() { # field 22 of stat; nothing before it can hold a space, becau
 set_start_time
 read -r boot < /proc/sys/kernel/random/boot_id
 
+# Before the start is marked, because from then on we may be asked to end.
+child=
+asked=
+trap 'asked=yes; [ -z "$child" ] || kill -TERM "$child" 2> /dev/null' TERM INT
+
 mark="$prefix.start.$$"
 echo "$$ $start_time $boot" > "$mark"
 if ! ln "$mark" "$prefix.start" 2> /dev/null; then
@@ -21,10 +27,12 @@ if ! ln "$mark" "$prefix.start" 2> /dev/null; then
   exit 0
 fi
 rm -f "$mark"
+# Who cancels writes its mark and then looks for our start; we do it the other way round, so one sees the other.
+[ ! -e "$prefix.cancelled" ] || exit 0
 
 "$@" &
 child=$!
-trap 'kill -TERM "$child" 2> /dev/null' TERM INT
+[ -z "$asked" ] || kill -TERM "$child" 2> /dev/null
 while :; do
   wait "$child"
   code=$?
