@@ -101,6 +101,7 @@ describe('the packed catalogue', () => {
     expect(answer).toMatchObject({
       metadata: { rows: ROWS, row_groups_wrong: 0, files_match: true, common_rows: 0, common_schema_equal: true },
       votable_valid: true,
+      ucds_invalid: [],
       title: 'Synthetic: é = x',
       description: 'made for tests',
       maps: { 'point_map.fits': ROWS, 'skymap.fits': ROWS, 'skymap.4.fits': ROWS, 'skymap.6.fits': ROWS },

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from astropy.io import fits
 from astropy.io.votable import parse_single_table, validate
+from astropy.io.votable.ucd import check_ucd
 from hats import read_hats
 from hats.io.skymap import read_skymap
 
@@ -61,6 +62,9 @@ def main() -> None:
                 "metadata": compare_metadata(collection / name / "dataset"),
                 "votable_valid": bool(validate(io.BytesIO(header), output=None)),
                 "votable_fields": [[f.name, f.datatype, str(f.unit or ""), f.ucd] for f in table.fields],
+                "ucds_invalid": [
+                    f.ucd for f in table.fields if not check_ucd(f.ucd, check_controlled_vocabulary=True, has_colon=True)
+                ],
                 "schema": catalog.schema.names,
                 "title": info.model_extra["obs_title"],
                 "description": info.model_extra["obs_description"],
