@@ -5,10 +5,11 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parquetRelation, quoteIdentifier, quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
 import { ancestor, healpix29Sql, indexRange, pixelCount } from '#core/healpix.ts';
-import { runChecker } from '#test/python/checkers.ts';
+import { prepareCheckers, runChecker } from '#test/python/checkers.ts';
 
 let folder: string;
 beforeAll(async () => {
+  await prepareCheckers();
   folder = await mkdtemp(join(tmpdir(), 'ponte-healpix-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));

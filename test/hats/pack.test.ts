@@ -9,7 +9,7 @@ import { filesBelow } from '#adapters/hats-manifest.ts';
 import { packPartition } from '#adapters/hats-packer.ts';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
 import { InputError } from '#core/errors.ts';
-import { runChecker } from '#test/python/checkers.ts';
+import { prepareCheckers, runChecker } from '#test/python/checkers.ts';
 import {
   buildCatalogue,
   CATALOGUE,
@@ -28,6 +28,7 @@ let parts: SyntheticParts;
 let built: SyntheticCatalogue;
 
 beforeAll(async () => {
+  await prepareCheckers();
   folder = await mkdtemp(join(tmpdir(), 'ponte-pack-'));
   parts = await writeParts(join(folder, 'parts'), ROWS, 3);
   built = await buildCatalogue(join(folder, 'collection'), parts, MAX_ROWS);

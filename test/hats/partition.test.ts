@@ -2,11 +2,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { InputError } from '#core/errors.ts';
 import { coarsen, partitionSky } from '#core/hats/partition.ts';
 import { indexRange, pixelCount } from '#core/healpix.ts';
-import { runChecker } from '#test/python/checkers.ts';
+import { prepareCheckers, runChecker } from '#test/python/checkers.ts';
+
+beforeAll(async () => {
+  await prepareCheckers();
+});
 
 /** Skies with dense and empty places: pixels cluster around a few others. */
 const skies = fc.integer({ min: 1, max: 5 }).chain((order) =>

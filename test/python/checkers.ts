@@ -8,16 +8,23 @@ const repository = join(import.meta.dirname, '..', '..');
 const stateFolder = join(repository, '.ponte');
 
 /**
- * Runs a Python script (path from the repository's root) in the environment of the outside checkers, which is
- * installed on first use, and resolves with what it printed.
- * @throws {CommandFailed} when the script does not end with status 0.
+ * Installs the environment of the outside checkers unless it is there. Call it in `beforeAll`, which may take minutes:
+ * inside a test the installation would count as the test's time.
  */
-export async function runChecker(script: string, ...args: readonly string[]): Promise<string> {
+export async function prepareCheckers(): Promise<string> {
   const { python } = await ensurePythonEnvironment({
     name: 'checkers',
     lockFile: join(repository, 'test/python/requirements.txt'),
     home: stateFolder,
     log: (line) => console.log(line),
   });
-  return await run([python, '-W', 'ignore', join(repository, script), ...args]);
+  return python;
+}
+
+/**
+ * Runs a Python script (path from the repository's root) among the outside checkers and resolves with what it printed.
+ * @throws {CommandFailed} when the script does not end with status 0.
+ */
+export async function runChecker(script: string, ...args: readonly string[]): Promise<string> {
+  return await run([await prepareCheckers(), '-W', 'ignore', join(repository, script), ...args]);
 }
