@@ -4,7 +4,16 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type Digest, digestOf, sha256 } from '#core/digest.ts';
 import { InvariantError } from '#core/errors.ts';
-import { ACCOUNT, type CloudHandle, cloudEnvironment, cloudFiles, type Log, REGION } from '#local/cloud.ts';
+import {
+  ACCOUNT,
+  type CloudHandle,
+  type CloudOptions,
+  cloudEnvironment,
+  cloudFiles,
+  type Log,
+  REGION,
+  startCloud,
+} from '#local/cloud.ts';
 import { CommandFailed, run } from '#local/process.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..');
@@ -32,8 +41,7 @@ export async function deployStack(options: DeployOptions): Promise<Record<string
   const { handle, home, log, app = REPOSITORY, stack = STACK } = options;
   const files = cloudFiles(home);
   const digest = await sourcesDigest(app, stack);
-  const deployed = existsSync(files.deployed) ? await readFile(files.deployed, 'utf8') : null;
-  if (deployed === digest && existsSync(files.outputs)) {
+  if (await isDeployed(home, digest)) {
     log('the stack is deployed and unchanged');
     return readOutputs(files.outputs, stack);
   }
@@ -52,10 +60,31 @@ export async function deployStack(options: DeployOptions): Promise<Record<string
   const started = Date.now();
   await cdk(['deploy', stack, '--require-approval', 'never', '--outputs-file', files.outputs], options, app);
   const outputs = await readOutputs(files.outputs, stack);
-  // Last: an interrupted deployment is repeated.
+  await fetch(`${handle.url}/_ponte/snapshot`, { method: 'POST' });
+  // Last: a deployment that was interrupted, or that a kill of the cloud could still undo, is repeated.
   await writeFile(files.deployed, digest);
   log(`  deployed after ${((Date.now() - started) / 1000).toFixed(1)} s`);
   return outputs;
+}
+
+/**
+ * Starts the local cloud with the stack deployed; with `enforceIam`, its roles are enforced from then on. A cloud that
+ * enforces them is only opened, and for no longer than that, when there is something to deploy.
+ */
+export async function startDeployedCloud(
+  options: CloudOptions & Pick<DeployOptions, 'app' | 'stack'>,
+): Promise<{ readonly handle: CloudHandle; readonly outputs: Record<string, string> }> {
+  const { home, log, app = REPOSITORY, stack = STACK } = options;
+  const enforced = options.enforceIam ?? false;
+  const unchanged = await isDeployed(home, await sourcesDigest(app, stack));
+  const opened = await startCloud({ ...options, enforceIam: enforced && unchanged });
+  const outputs = await deployStack({ handle: opened, home, log, app, stack });
+  return { handle: enforced ? await startCloud({ ...options, enforceIam: true }) : opened, outputs };
+}
+
+async function isDeployed(home: string, digest: Digest): Promise<boolean> {
+  const { deployed, outputs } = cloudFiles(home);
+  return existsSync(outputs) && existsSync(deployed) && (await readFile(deployed, 'utf8')) === digest;
 }
 
 async function cdk(args: readonly string[], { handle, home, log }: DeployOptions, app: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InvariantError } from '#core/errors.ts';
@@ -88,6 +88,8 @@ export async function startCloud(options: CloudOptions): Promise<CloudHandle> {
   // Unpacked functions and worker scripts of an earlier run.
   await rm(files.temporary, { recursive: true, force: true });
   await mkdir(files.temporary, { recursive: true });
+  // Functions run from below this folder, which may lie inside a project of ES modules; on AWS nothing is above them.
+  await writeFile(join(files.folder, 'package.json'), '{ "type": "commonjs" }\n');
   log(`starting the local cloud on http://127.0.0.1:${port} ...`);
   const started = Date.now();
   const record = await startDetached({

@@ -1,4 +1,4 @@
-import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutBucketPolicyCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -16,6 +16,7 @@ beforeAll(async () => {
   [lake, landing, queue] = await Promise.all([cloud.bucket(), cloud.bucket(), cloud.queue()]);
   for (const Bucket of [lake, landing]) {
     await cloud.s3.send(new PutObjectCommand({ Bucket, Key: 'skinny/part', Body: 'rows' }));
+    await cloud.s3.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify(tlsOnly(Bucket)) }));
   }
   const Statement = [{ Effect: 'Allow', Action: 's3:GetObject', Resource: `arn:aws:s3:::${lake}/skinny/*` }];
   const trust = (Principal: object) => ({
@@ -50,6 +51,18 @@ beforeAll(async () => {
   await cloud.restart({ enforceIam: true });
 });
 afterAll(() => cloud.remove());
+
+/** What the CDK's `enforceSSL` writes. */
+function tlsOnly(bucket: string): object {
+  const Statement = {
+    Effect: 'Deny',
+    Principal: { AWS: '*' },
+    Action: 's3:*',
+    Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`],
+    Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+  };
+  return { Version: '2012-10-17', Statement: [Statement] };
+}
 
 async function asAgent() {
   const endpoint = { endpoint: cloud.handle.url, region: REGION };

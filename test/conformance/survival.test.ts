@@ -32,7 +32,8 @@ test('keeps what was created', async () => {
   const Source = `ponte.${randomUUID()}`;
   await cloud.rule({ source: [Source] }, queue.arn);
   const machine = await cloud.machine(single({ Type: 'Pass' }));
-  await cloud.snapshot();
+  // The cloud under test saves every second.
+  await sleep(2500);
 
   await cloud.kill();
 

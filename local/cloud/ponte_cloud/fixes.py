@@ -15,6 +15,7 @@ FIXES: dict[str, str] = {
     "s3-events": "ponte_cloud.s3_events",
     "s3-checksums": "ponte_cloud.s3_checksums",
     "bucket-tags": "ponte_cloud.bucket_tags",
+    "secure-transport": "ponte_cloud.secure_transport",
     "sessions": "ponte_cloud.sessions",
     "states-engine": "ponte_cloud.states.api",
     "states-definition": "ponte_cloud.states.definition",

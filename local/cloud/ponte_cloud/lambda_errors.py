@@ -54,6 +54,8 @@ _SCRIPT_EDITS = [
         '      }) + "\\n");',
         "      _failed(e);",
     ),
+    # Node warns about url.parse at the first call; the warning would be in the log of every function.
+    ("  const parsed = url.parse(endpoint);", "  const parsed = new URL(endpoint);"),
     # The emulator's end closes the pipe. A handler's keep-alive sockets must not keep its process alive after that.
     ("let handlerFn = null;\n", "let handlerFn = null;\nprocess.stdin.on('end', () => process.exit(0));\n"),
 ]

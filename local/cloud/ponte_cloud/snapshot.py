@@ -3,9 +3,11 @@
 Stock: state is written when the emulator ends in good order; SIGKILL on the first day loses even the deployed stack.
 AWS: does not lose a stack. A message that was sent in the last seconds before a SIGKILL may still be lost here, or
 delivered twice.
+``POST /_ponte/snapshot`` takes one at once; the launcher asks for it after a deployment.
 Check: survival.test.ts, "keeps what was created" (queues, buckets' settings, functions).
 """
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -35,8 +37,20 @@ def install() -> None:
         return
     persistence.logger.setLevel(logging.WARNING)
     app.save_all = lambda services: save_changed(services)
+    app.app = _answer_requests(app.app)
     every_seconds = float(os.environ.get("PONTE_CLOUD_SNAPSHOT_SECONDS", "5"))
     after_restore(lambda: threading.Thread(target=_run, args=(every_seconds,), daemon=True).start())
+
+
+def _answer_requests(serve: Callable[..., Any]) -> Callable[..., Any]:
+    async def serve_or_save(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["path"] != "/_ponte/snapshot":
+            return await serve(scope, receive, send)
+        await asyncio.to_thread(save_changed, app._build_persistence_save_dict())
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    return serve_or_save
 
 
 def _run(every_seconds: float) -> None:
