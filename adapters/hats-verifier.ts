@@ -5,6 +5,7 @@ import { filesBelow } from '#adapters/hats-manifest.ts';
 import { checkColumns, checkIds, checkRows } from '#adapters/hats-row-check.ts';
 import { checkProperties, checkStructure, readProperties } from '#adapters/hats-structure-check.ts';
 import type { Digest } from '#core/digest.ts';
+import { InputError } from '#core/errors.ts';
 import {
   COLLECTION_PROPERTIES,
   COMMON_METADATA,
@@ -46,8 +47,8 @@ const DEEPEST_MAP_ORDER = 13;
  * schema, row and id. It needs no account and no network, so the receiving side runs the same. HATS's own strict
  * validation accepts truncated and unsorted leaves, a zeroed index and wrong counts.
  *
- * What is wrong with the collection is in the report; rejects only when the folder itself cannot be read, or
- * the engine has too little memory to judge.
+ * What is wrong with the collection is in the report; rejects only when the engine has too little memory to
+ * judge, or with an {@link InputError} `FOLDER_UNREADABLE`.
  */
 export async function verifyCatalogue(request: VerifyRequest): Promise<VerifyReport> {
   const { folder, expectedRows } = request;
@@ -55,7 +56,9 @@ export async function verifyCatalogue(request: VerifyRequest): Promise<VerifyRep
   const report = (stage: VerifyProgress['stage']) => (done: number, total: number) =>
     request.onProgress?.({ stage, done, total });
 
-  const present = await filesBelow(folder);
+  const present = await filesBelow(folder).catch((cause: unknown) => {
+    throw unreadableFolder(folder, cause);
+  });
   const manifest = await checkDigests(folder, present, request.manifestSha256, findings, report('digests'));
   const collection = await checkCollection(folder, findings);
   const catalogue = collection?.hats_primary_table_url;
@@ -78,6 +81,14 @@ export async function verifyCatalogue(request: VerifyRequest): Promise<VerifyRep
     findings: findings.kept,
     suppressed: findings.suppressed,
   };
+}
+
+function unreadableFolder(folder: string, cause: unknown): InputError {
+  return new InputError(`cannot list the files below ${folder}`, {
+    code: 'FOLDER_UNREADABLE',
+    hint: 'give the folder of a delivered collection, the one with collection.properties',
+    cause,
+  });
 }
 
 async function checkCollection(folder: string, findings: Findings): Promise<Properties | null> {

@@ -56,6 +56,12 @@ test('an id that occurs twice is found whatever the number of passes', async () 
   expect(repeated.map(({ objectId, times }) => `${objectId}: ${times}`).sort()).toEqual(['77: 2', '9999: 2']);
 });
 
+test('a folder that is not there is one clear error', async () => {
+  const attempt = verifyCatalogue({ folder: join(folder, 'nowhere') });
+
+  await expect(attempt).rejects.toMatchObject({ code: 'FOLDER_UNREADABLE', name: 'InputError' });
+});
+
 test('an engine with too little memory is an error, not a verdict', async () => {
   const attempt = verifyCatalogue({ folder: intact.folder, database: { threads: 1, memoryLimit: '1MiB' } });
 
