@@ -2,8 +2,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Journal } from '#adapters/journal.ts';
-import { runAgentWith } from '#bridge-agent/agent.ts';
 import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
+import { runAgentWith } from '#bridge-agent/daemon.ts';
 import { jobAnswerSchema, jobResultSchema } from '#core/job.ts';
 import { TestSite, until } from '#test/bridge-agent/site.ts';
 

@@ -13,7 +13,7 @@ import type { JobQueue, QueuedMessage } from '#core/job-queue.ts';
 import type { ObjectHead, ObjectStore } from '#core/ports.ts';
 
 /** Short, so that a message whose receiver was killed comes again within a test. */
-const VISIBILITY_MILLISECONDS = 1500;
+const VISIBILITY_MILLISECONDS = 700;
 
 const queuedSchema = z.object({ body: z.string(), visibleAt: z.number() });
 const answerSchema = z.object({ token: z.string(), kind: z.enum(['success', 'failure']), body: z.unknown() });

@@ -33,9 +33,11 @@ export class TestSite {
   readonly cloud: FolderCloud;
   readonly configuration: AgentConfiguration;
   readonly workLog: string;
+  readonly overrides: ConfigurationInput;
 
   constructor(root: string, overrides: ConfigurationInput = {}) {
     this.root = root;
+    this.overrides = overrides;
     this.cloud = new FolderCloud(join(root, 'cloud'));
     this.workLog = join(root, 'work.log');
     this.configuration = agentConfigurationSchema.parse({

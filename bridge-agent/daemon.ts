@@ -1,0 +1,63 @@
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Journal } from '#adapters/journal.ts';
+import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
+import type { AgentContext, AgentParts } from '#bridge-agent/context.ts';
+import { runIntake } from '#bridge-agent/intake-loop.ts';
+import { Scratch } from '#bridge-agent/scratch.ts';
+import { WorkLoop } from '#bridge-agent/work-loop.ts';
+import { isDigest } from '#core/digest.ts';
+
+/** A model or training set that no work used for so long leaves the cache; LIneA cleans its scratch weekly. */
+const CACHE_MILLISECONDS = 7 * 24 * 3600 * 1000;
+
+/**
+ * The agent with its outside given: takes work in, brings it on, answers, until the signal fires or it has drained.
+ * @throws {InputError} `JOURNAL_LOCKED` when another agent uses the same journal.
+ */
+export async function runAgentWith(
+  parts: AgentParts,
+  configuration: AgentConfiguration,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, log, faultPoint, scheduler } = parts;
+  const journal = new Journal({
+    path: configuration.journal,
+    clock,
+    ...(faultPoint === undefined ? {} : { faultPoint }),
+    onEvent: (workKey, event, detail) => log.info({ workKey, ...detail }, event),
+  });
+  const scratch = new Scratch(configuration.scratch);
+  const context: AgentContext = { ...parts, configuration, journal, scratch, signal, signsOfLife: new Map() };
+  try {
+    await recover(context);
+    log.info({ scheduler: configuration.scheduler.kind, drain: configuration.drain }, 'Agent:Started');
+    const loop = new WorkLoop(context);
+    const intake = configuration.drain ? Promise.resolve() : runIntake(context, () => loop.nudge());
+    await Promise.all([loop.run(), intake]);
+    log.info({ open: journal.openWorks().length }, 'Agent:Stopped');
+  } finally {
+    await scheduler.close();
+    journal.close();
+  }
+}
+
+/** What a kill may have left: submissions without an answer, folders of finished works, an old cache. */
+async function recover({ journal, scratch, clock }: AgentContext): Promise<void> {
+  const doubtful = journal.doubtSubmissions();
+  if (doubtful.length > 0) journal.transition(null, 'Agent:Doubts', { submissions: doubtful.length }, () => {});
+  const works = join(scratch.root, 'work');
+  await mkdir(works, { recursive: true });
+  await mkdir(scratch.cacheFolder, { recursive: true });
+  for (const name of await readdir(works)) {
+    if (!isDigest(name)) continue;
+    const state = journal.work(name)?.state;
+    const isOver = state === 'done' || state === 'failed' || state === 'cancelled';
+    if (isOver) await rm(join(works, name), { recursive: true, force: true });
+  }
+  for (const name of await readdir(scratch.cacheFolder)) {
+    const path = join(scratch.cacheFolder, name);
+    const unusedFor = clock.now().getTime() - (await stat(path)).mtimeMs;
+    if (unusedFor > CACHE_MILLISECONDS) await rm(path);
+  }
+}

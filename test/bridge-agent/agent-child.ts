@@ -1,0 +1,37 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { TestSite } from '#test/bridge-agent/site.ts';
+
+const PROGRAM = fileURLToPath(new URL('./agent-process.ts', import.meta.url));
+
+/** An agent as a process that a test may kill. */
+export class AgentChild {
+  readonly #process: ChildProcess;
+  readonly #exit: Promise<unknown>;
+  #errors = '';
+
+  constructor(site: TestSite, killAt?: string) {
+    const overrides = join(site.root, 'overrides.json');
+    writeFileSync(overrides, JSON.stringify(site.overrides));
+    const args = ['--disable-warning=ExperimentalWarning', PROGRAM, site.root, overrides, ...(killAt ? [killAt] : [])];
+    this.#process = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'pipe'] });
+    this.#process.stderr?.on('data', (chunk: Buffer) => {
+      this.#errors += chunk.toString();
+    });
+    this.#exit = once(this.#process, 'exit');
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
+  /** How it ended: its exit code, the name of the signal, or what it said when it failed. */
+  async ended(): Promise<number | string> {
+    await this.#exit;
+    if (this.#errors !== '') return this.#errors;
+    return this.#process.signalCode ?? this.#process.exitCode ?? 'not ended';
+  }
+}
