@@ -4,7 +4,7 @@
     release/manifest.json, release/dc2-demo-NN.parquet   the object catalogue, without redshifts
     training/training.parquet                            objects with redshifts
     truth/truth.parquet                                  the catalogue's redshifts, for tests only
-`python demo_data.py damage SOURCE TARGET` copies a chunk with one byte of a data page changed.
+`python demo_data.py damage SOURCE TARGET` copies a chunk with one bit of a data page changed.
 """
 
 from __future__ import annotations
@@ -116,12 +116,12 @@ def _uniform(ids: NDArray[np.int64], stream: int) -> NDArray[np.float64]:
 
 
 def damage(source: Path, target: Path) -> None:
-    """Changes the lowest bit of one byte so that the file still reads, with as many rows and one magnitude that is
-    off by less than 0.01: only the digest can tell."""
+    """Changes the lowest bit of one byte so that the file still reads, with as many rows and one magnitude
+    that is off by less than 0.01: only the digest can tell."""
     content = source.read_bytes()
+    name = "mag_i_lsst"
     intact = pq.read_table(pa.BufferReader(content))
     metadata = pq.read_metadata(pa.BufferReader(content)).row_group(0)
-    name = "mag_i_lsst"
     column = metadata.column(intact.column_names.index(name))
     middle = column.data_page_offset + column.total_compressed_size // 2
     for offset in range(middle, column.data_page_offset + column.total_compressed_size):

@@ -42,80 +42,76 @@ def _risk(weighted: Floats, grid: Floats, x: Floats) -> Floats:
 
 
 def _minimise(weighted: Floats, grid: Floats) -> Floats:
-    """Brent's method between the ends of the grid. `best`, `second` and `third` are the lowest points so far; `step`
-    and `before` are the last step and the one before it; `low` and `high` bracket the minimum."""
-    n = len(weighted)
-    low, high = np.full(n, grid[0]), np.full(n, grid[-1])
-    best = low + GOLDEN * (high - low)
-    second, third = best.copy(), best.copy()
-    f_best = _risk(weighted, grid, best)
-    f_second, f_third = f_best.copy(), f_best.copy()
-    step, before = np.zeros(n), np.zeros(n)
-    at_work = np.arange(n)
+    search = _Search(weighted, grid)
+    at_work = np.arange(len(weighted))
     for _ in range(MOST_STEPS):
-        middle = 0.5 * (low + high)
-        tolerance = ROOT_EPSILON * np.abs(best) + TOLERANCE / 3.0
-        at_work = at_work[(np.abs(best - middle) > 2 * tolerance - 0.5 * (high - low))[at_work]]
+        at_work = at_work[~search.converged()[at_work]]
         if len(at_work) == 0:
             break
-        i = at_work
-        x = _next_point(i, low, high, best, second, third, f_best, f_second, f_third, step, before, middle, tolerance)
-        f = _risk(weighted[i], grid, x)
+        x = search.next_point(at_work)
+        search.learn(at_work, x, _risk(weighted[at_work], grid, x))
+    return search.best
 
-        better = f <= f_best[i]
-        above = x >= best[i]
-        low[i] = np.where(better & above, best[i], np.where(~better & ~above, x, low[i]))
-        high[i] = np.where(better & ~above, best[i], np.where(~better & above, x, high[i]))
 
-        beats_second = ~better & ((f <= f_second[i]) | (second[i] == best[i]))
-        beats_third = ~better & ~beats_second & ((f <= f_third[i]) | (third[i] == best[i]) | (third[i] == second[i]))
+class _Search:
+    """Brent's method, a row per object: between `low` and `high` lies the minimum, `best`, `second` and `third` are
+    the lowest points so far, `step` and `before` the last move and the one before it."""
+
+    def __init__(self, weighted: Floats, grid: Floats) -> None:
+        n = len(weighted)
+        self.low, self.high = np.full(n, grid[0]), np.full(n, grid[-1])
+        self.best = self.low + GOLDEN * (self.high - self.low)
+        self.second, self.third = self.best.copy(), self.best.copy()
+        self.f_best = _risk(weighted, grid, self.best)
+        self.f_second, self.f_third = self.f_best.copy(), self.f_best.copy()
+        self.step, self.before = np.zeros(n), np.zeros(n)
+
+    def _tolerance(self) -> Floats:
+        return ROOT_EPSILON * np.abs(self.best) + TOLERANCE / 3.0
+
+    def converged(self) -> NDArray[np.bool_]:
+        middle = 0.5 * (self.low + self.high)
+        return np.abs(self.best - middle) <= 2 * self._tolerance() - 0.5 * (self.high - self.low)
+
+    def next_point(self, i: NDArray[np.intp]) -> Floats:
+        """Where to look next for the rows `i`: the minimum of the parabola through the three points where it can be
+        trusted, else a golden section of the longer side."""
+        a, b, xf, tolerance = self.low[i], self.high[i], self.best[i], self._tolerance()[i]
+        middle = 0.5 * (a + b)
+        r = (xf - self.second[i]) * (self.f_best[i] - self.f_third[i])
+        q = (xf - self.third[i]) * (self.f_best[i] - self.f_second[i])
+        p = (xf - self.third[i]) * q - (xf - self.second[i]) * r
+        q = 2.0 * (q - r)
+        p, q = np.where(q > 0.0, -p, p), np.abs(q)
+        parabola = (np.abs(self.before[i]) > tolerance) & (np.abs(p) < np.abs(0.5 * q * self.before[i]))
+        parabola &= (p > q * (a - xf)) & (p < q * (b - xf))
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            move = p / q
+        at_border = (xf + move - a < 2 * tolerance) | (b - (xf + move) < 2 * tolerance)
+        move = np.where(at_border, tolerance * _sign(middle - xf), move)
+        section = np.where(xf >= middle, a - xf, b - xf)
+
+        self.before[i] = np.where(parabola, self.step[i], section)
+        self.step[i] = np.where(parabola, move, GOLDEN * section)
+        return xf + _sign(self.step[i]) * np.maximum(np.abs(self.step[i]), tolerance)
+
+    def learn(self, i: NDArray[np.intp], x: Floats, f: Floats) -> None:
+        """Takes in the risk `f` at `x`: narrows the bracket and ranks the points again."""
+        better, above = f <= self.f_best[i], x >= self.best[i]
+        self.low[i] = np.where(better & above, self.best[i], np.where(~better & ~above, x, self.low[i]))
+        self.high[i] = np.where(better & ~above, self.best[i], np.where(~better & above, x, self.high[i]))
+
+        beats_second = ~better & ((f <= self.f_second[i]) | (self.second[i] == self.best[i]))
+        beats_third = (f <= self.f_third[i]) | (self.third[i] == self.best[i]) | (self.third[i] == self.second[i])
+        beats_third &= ~better & ~beats_second
         shifts = better | beats_second
-        third[i] = np.where(shifts, second[i], np.where(beats_third, x, third[i]))
-        f_third[i] = np.where(shifts, f_second[i], np.where(beats_third, f, f_third[i]))
-        second[i] = np.where(better, best[i], np.where(beats_second, x, second[i]))
-        f_second[i] = np.where(better, f_best[i], np.where(beats_second, f, f_second[i]))
-        best[i] = np.where(better, x, best[i])
-        f_best[i] = np.where(better, f, f_best[i])
-    return best
-
-
-def _next_point(
-    i: NDArray[np.intp],
-    low: Floats,
-    high: Floats,
-    best: Floats,
-    second: Floats,
-    third: Floats,
-    f_best: Floats,
-    f_second: Floats,
-    f_third: Floats,
-    step: Floats,
-    before: Floats,
-    middle: Floats,
-    tolerance: Floats,
-) -> Floats:
-    """Where to look next for the rows `i`: the minimum of the parabola through the three points where it can be
-    trusted, else a golden section. Writes `step` and `before`."""
-    a, b, xf, xm, tol = low[i], high[i], best[i], middle[i], tolerance[i]
-    r = (xf - second[i]) * (f_best[i] - f_third[i])
-    q = (xf - third[i]) * (f_best[i] - f_second[i])
-    p = (xf - third[i]) * q - (xf - second[i]) * r
-    q = 2.0 * (q - r)
-    p = np.where(q > 0.0, -p, p)
-    q = np.abs(q)
-    parabola = (np.abs(before[i]) > tol) & (np.abs(p) < np.abs(0.5 * q * before[i]))
-    parabola &= (p > q * (a - xf)) & (p < q * (b - xf))
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        move = p / q
-    x = xf + move
-    at_border = (x - a < 2 * tol) | (b - x < 2 * tol)
-    move = np.where(at_border, tol * _sign(xm - xf), move)
-    section = np.where(xf >= xm, a - xf, b - xf)
-
-    before[i] = np.where(parabola, step[i], section)
-    step[i] = np.where(parabola, move, GOLDEN * section)
-    return xf + _sign(step[i]) * np.maximum(np.abs(step[i]), tol)
+        self.third[i] = np.where(shifts, self.second[i], np.where(beats_third, x, self.third[i]))
+        self.f_third[i] = np.where(shifts, self.f_second[i], np.where(beats_third, f, self.f_third[i]))
+        self.second[i] = np.where(better, self.best[i], np.where(beats_second, x, self.second[i]))
+        self.f_second[i] = np.where(better, self.f_best[i], np.where(beats_second, f, self.f_second[i]))
+        self.best[i] = np.where(better, x, self.best[i])
+        self.f_best[i] = np.where(better, f, self.f_best[i])
 
 
 def _sign(x: Floats) -> Floats:

@@ -1,0 +1,155 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type Algorithm, algorithmSchema, configurationDigest } from '#core/algorithm.ts';
+import { sha256 } from '#core/digest.ts';
+import { type ExitRecord, exitRecordSchema, type WorkerTask } from '#core/job.ts';
+import { makeDemoData } from '#local/demo-data.ts';
+import { run } from '#local/process.ts';
+import { ensureRailEnvironment } from '#local/rail-environment.ts';
+
+const repository = join(import.meta.dirname, '..', '..');
+const home = join(repository, '.ponte');
+const log = (line: string) => console.log(line);
+
+export const algorithmsFolder = join(repository, 'schemas', 'algorithms');
+
+export function readAlgorithm(name: string): Algorithm {
+  return algorithmSchema.parse(JSON.parse(readFileSync(join(algorithmsFolder, `${name}.json`), 'utf8')));
+}
+
+/** The environment, the demo's data and an empty folder of this test's own. */
+export async function prepareRail(name: string) {
+  const { python, env } = await ensureRailEnvironment({ home, log });
+  const demo = await makeDemoData({ python, folder: join(home, 'test-rail', 'demo'), log });
+  const folder = join(home, 'test-rail', name);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  return { python, env: { ...process.env, ...env }, demo, folder };
+}
+export type Rail = Awaited<ReturnType<typeof prepareRail>>;
+
+/** Runs a command of rail_fixture.py and resolves with the JSON it prints. */
+export async function fixture<T>(rail: Rail, schema: z.ZodType<T>, ...args: readonly string[]): Promise<T> {
+  const script = join(import.meta.dirname, 'rail_fixture.py');
+  const output = await run([rail.python, '-W', 'ignore', script, ...args], { env: rail.env });
+  return schema.parse(JSON.parse(output));
+}
+
+/** A part of `rows` objects of the catalogue from `first` on, as the recipe would derive it. */
+export async function makePart(rail: Rail, name: string, first: number, rows: number): Promise<string> {
+  const path = join(rail.folder, name);
+  await fixture(rail, z.literal(true), 'part', rail.demo.releaseFolder, path, String(first), String(rows));
+  return path;
+}
+
+export interface Unit {
+  readonly input: string | null;
+  readonly rows?: number;
+}
+
+/** A task of one kind whose outputs go below `folder`/{index}; `change` may spoil it. */
+export async function makeTask(
+  options: Pick<WorkerTask, 'kind' | 'algorithm'> & {
+    readonly folder: string;
+    readonly units?: readonly Unit[];
+    readonly training?: string;
+    readonly model?: string;
+    readonly threads?: number;
+  },
+  change: (task: WorkerTask) => WorkerTask = (task) => task,
+): Promise<{ readonly path: string; readonly task: WorkerTask }> {
+  const reference = async (path: string) => ({ path, sha256: sha256(await readFile(path)) });
+  const workKey = sha256(`${options.kind} ${options.folder}`);
+  const units = await Promise.all(
+    (options.units ?? [{ input: null }]).map(async ({ input, rows = 0 }, index) => ({
+      unitId: input === null ? workKey : sha256(`${index} ${input}`),
+      input: input === null ? null : { ...(await reference(input)), rows },
+      outputDir: join(options.folder, String(index)),
+      exitRecord: join(options.folder, String(index), 'exit.json'),
+    })),
+  );
+  const task = change({
+    version: 1,
+    kind: options.kind,
+    workKey,
+    algorithm: options.algorithm,
+    configurationDigest: configurationDigest(readAlgorithm(options.algorithm)),
+    threads: options.threads ?? 1,
+    training: options.training ? await reference(options.training) : null,
+    heldOut: options.training ? { fraction: 0.1, seed: 42 } : null,
+    model: options.model ? await reference(options.model) : null,
+    units,
+  });
+  await mkdir(options.folder, { recursive: true });
+  const path = join(options.folder, 'task.json');
+  await writeFile(path, JSON.stringify(task));
+  return { path, task };
+}
+
+const eventSchema = z.looseObject({ event: z.string(), unitId: z.string().optional() });
+export type WorkerEvent = z.infer<typeof eventSchema>;
+
+export interface Ended {
+  readonly code: number | null;
+  readonly events: readonly WorkerEvent[];
+  readonly stderr: string;
+}
+
+/** Runs the worker to its end. `onEvent` sees every line of its standard output as it comes. */
+export async function runWorker(
+  rail: Rail,
+  taskPath: string,
+  onEvent: (event: WorkerEvent, pid: number) => void = () => {},
+): Promise<Ended> {
+  const child = spawn(rail.python, ['-m', 'ponte_rail', taskPath], { env: rail.env });
+  const events: WorkerEvent[] = [];
+  let stderr = '';
+  let partial = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    const lines = (partial + chunk.toString('utf8')).split('\n');
+    partial = lines.pop() ?? '';
+    for (const line of lines) {
+      const event = eventSchema.parse(JSON.parse(line));
+      events.push(event);
+      onEvent(event, child.pid ?? 0);
+    }
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString('utf8');
+  });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  return { code, events, stderr };
+}
+
+export async function readRecord(task: WorkerTask, index = 0): Promise<ExitRecord> {
+  const path = task.units[index]?.exitRecord ?? '';
+  return exitRecordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+}
+
+/** The file of that name in a record. */
+export function outputOf(record: ExitRecord, name: string): string {
+  const found = record.outputs.find((output) => output.name === name);
+  if (!found) throw new Error(`no output ${name}: ${JSON.stringify(record.error)}`);
+  return found.path;
+}
+
+/** Trains on the first `rows` rows of the demo's training set and resolves with the model's path. */
+export async function trainModel(rail: Rail, algorithm: string, rows: number): Promise<string> {
+  const training = join(rail.folder, `training-${rows}.parquet`);
+  await fixture(rail, z.literal(true), 'head', rail.demo.trainingPath, training, String(rows));
+  const { path, task } = await makeTask({
+    kind: 'inform',
+    algorithm,
+    folder: join(rail.folder, `inform-${algorithm}`),
+    training,
+  });
+  const ended = await runWorker(rail, path);
+  if (ended.code !== 0) throw new Error(ended.stderr);
+  return outputOf(await readRecord(task), 'model');
+}

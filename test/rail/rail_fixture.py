@@ -1,0 +1,276 @@
+"""What the tests of the worker need from Python: parts to feed it, and RAIL called plainly to compare with.
+
+References are computed without the worker's code. Every command prints one JSON value.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
+    os.environ[_name] = "1"
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+BANDS = "ugrizy"
+GRID = np.linspace(0.0, 3.0, 301)
+QUANTILES = {"z_err95_low": 0.025, "z_err68_low": 0.16, "z_median": 0.5, "z_err68_high": 0.84, "z_err95_high": 0.975}
+
+
+def part(release: str, path: str, first: str, rows: str) -> bool:
+    """Skinny columns of some rows of the catalogue: 4 decimals, NULL for 99."""
+    tables = [pq.read_table(file) for file in sorted(Path(release).glob("*.parquet"))]
+    table = pa.concat_tables(tables).slice(int(first), int(rows))
+    columns: dict[str, Any] = {"_healpix_29": pa.array(np.arange(len(table)))}
+    columns |= {"objectId": table["id"], "ra": table["ra"], "dec": table["dec"]}
+    for ours, theirs in (("mag", "mag"), ("magerr", "mag_err")):
+        for band in BANDS:
+            rounded = np.floor(table[f"{theirs}_{band}_lsst"].to_numpy().astype("f8") * 1e4 + 0.5) / 1e4
+            missing = table[f"mag_{band}_lsst"].to_numpy() == 99
+            columns[f"{ours}_{band}"] = pa.array(rounded.astype("f4"), mask=missing)
+    pq.write_table(pa.table(columns), path, compression="zstd")
+    return True
+
+
+def head(source: str, target: str, rows: str) -> bool:
+    pq.write_table(pq.read_table(source).slice(0, int(rows)), target)
+    return True
+
+
+def shuffle(source: str, target: str) -> bool:
+    table = pq.read_table(source)
+    pq.write_table(table.take(np.random.default_rng(7).permutation(len(table))), target)
+    return True
+
+
+def spoil(source: str, target: str) -> list[str]:
+    """Puts one kind of bad value into each of the first rows; the kinds, in order."""
+    table = pq.read_table(source)
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+    every = [f"mag_{band}" for band in BANDS]
+    kinds: list[tuple[str, list[str], Any]] = [
+        ("none", [], None),
+        ("null u", ["mag_u", "magerr_u"], None),
+        ("nan r", ["mag_r"], float("nan")),
+        ("inf g", ["mag_g"], float("inf")),
+        ("negative z", ["mag_z"], -22.5),
+        ("sentinel y", ["mag_y"], 99.0),
+        ("null error", ["magerr_r"], None),
+        ("zero error", ["magerr_r"], 0.0),
+        ("negative error", ["magerr_r"], -1.0),
+        ("infinite error", ["magerr_r"], float("inf")),
+        ("null i", ["mag_i", "magerr_i"], None),
+        ("all null", [*every, *(f"magerr_{band}" for band in BANDS)], None),
+        ("all nan", every, float("nan")),
+        ("all inf", every, float("inf")),
+        ("all negative", every, -99.0),
+        ("absurdly bright", every, 1e-3),
+    ]
+    for row, (_, names, value) in enumerate(kinds):
+        for name in names:
+            columns[name][row] = value
+    arrays = [pa.array(columns[field.name], field.type, from_pandas=False) for field in table.schema]
+    pq.write_table(pa.table(arrays, schema=table.schema), target)
+    return [kind for kind, _, _ in kinds]
+
+
+def points(path: str) -> list[dict[str, Any]]:
+    """Rows as objects; ids as text, because JSON numbers end at 2^53."""
+    return [{**row, "objectId": str(row["objectId"])} for row in pq.read_table(path).to_pylist()]
+
+
+def ids(path: str) -> list[str]:
+    return [str(value) for value in pq.read_table(path, columns=["objectId"])["objectId"].to_pylist()]
+
+
+def plain(algorithm: str, model: str, part_path: str, pdf_path: str) -> list[dict[str, Any]]:
+    """Three times ten random objects through RAIL as its manual says, against the worker's p(z)."""
+    table, found = pq.read_table(part_path), pq.read_table(pdf_path)
+    return [_compare_with_plain(algorithm, model, table, found, seed) for seed in (1, 2, 3)]
+
+
+def _compare_with_plain(algorithm: str, model: str, table: pa.Table, found: pa.Table, seed: int) -> dict[str, Any]:
+    """HDF5 in, HDF5 out, one call."""
+    import h5py
+    import tables_io
+
+    rows = np.sort(np.random.default_rng(seed).choice(len(table), 10, replace=False))
+    with tempfile.TemporaryDirectory() as folder:
+        columns = {"id": table["objectId"].to_numpy()[rows]}
+        for band in BANDS:
+            value = table[f"mag_{band}"].to_numpy()[rows]
+            missing = np.isnan(value)
+            columns[f"mag_{band}_lsst"] = np.where(missing, np.float32(99), value)
+            columns[f"mag_err_{band}_lsst"] = np.where(missing, np.float32(1), table[f"magerr_{band}"].to_numpy()[rows])
+        tables_io.write({"photometry": columns}, f"{folder}/in.hdf5")
+        stage = _estimator(algorithm, model, f"{folder}/in.hdf5", f"{folder}/out.hdf5")
+        stage.run()
+        stage.finalize()
+        with h5py.File(f"{folder}/out.hdf5") as file:
+            expected, xvals = file["data/yvals"][:], np.ravel(file["meta/xvals"][:])
+            same_ids = np.array_equal(file["ancil/id"][:], found["objectId"].to_numpy()[rows])
+    values = np.array([found["pdf"][int(row)].as_py() for row in rows], dtype=np.float64)
+    return {
+        "sameIds": bool(same_ids),
+        "sameGrid": bool(np.array_equal(xvals, GRID)),
+        "sameBits": values.tobytes() == expected.tobytes(),
+        "shape": list(expected.shape),
+        "dtype": str(expected.dtype),
+        "largest": float(expected.max()),
+    }
+
+
+def _estimator(algorithm: str, model: str, source: str, target: str) -> Any:
+    common = {"model": model, "input": source, "output": target, "hdf5_groupname": "photometry", "id_col": "id"}
+    if algorithm == "bpz":
+        from rail.estimation.algos.bpz_lite import BPZliteEstimator
+
+        data = os.path.join(sys.prefix, "share", "ponte", "bpz")
+        return BPZliteEstimator.make_stage(name="plain", bpz_ref_data_path=data, **common)
+    from rail.estimation.algos.flexzboost import FlexZBoostEstimator
+
+    return FlexZBoostEstimator.make_stage(name="plain", **common)
+
+
+def definitions(algorithm: str, points_path: str, pdf_path: str) -> dict[str, float]:
+    """Largest difference of each estimate from RAIL's or qp's own function of the same p(z), over 200 rows."""
+    import qp
+    from rail.core.point_estimation import PointEstimationMixin
+
+    table = pq.read_table(points_path).slice(0, 200)
+    pdf = np.array(pq.read_table(pdf_path)["pdf"].to_pylist()[:200])
+    ensemble = qp.Ensemble(qp.interp, data={"xvals": GRID, "yvals": pdf})
+    expected = {
+        "z_best": PointEstimationMixin()._calculate_best_point_estimate(ensemble, GRID),
+        "z_mode": ensemble.mode(GRID),
+        "z_mean": np.average(np.broadcast_to(GRID, pdf.shape), axis=1, weights=pdf),
+    } | {name: ensemble.ppf(quantile) for name, quantile in QUANTILES.items()}
+    return {
+        name: float(np.abs(table[f"{algorithm}_{name}"].to_numpy() - np.ravel(values)).max())
+        for name, values in expected.items()
+    }
+
+
+def split(training: str, fraction: str, seed: str) -> dict[str, list[str]]:
+    """The documented rule of the held-out share, written down once more."""
+    table = pq.read_table(training).sort_by("objectId")
+    permutation = np.random.Generator(np.random.PCG64(int(seed))).permutation(len(table))
+    chosen = set(permutation[: int(len(table) * float(fraction))].tolist())
+    everyone = table["objectId"].to_pylist()
+    held_out = [str(everyone[row]) for row in sorted(chosen)]
+    kept = [str(value) for row, value in enumerate(everyone) if row not in chosen]
+    return {"heldOut": held_out, "kept": kept}
+
+
+def metrics(algorithm: str, model: str, training: str, held_out: str) -> dict[str, float]:
+    """RAIL's evaluators, as stages, on RAIL's own estimate of the held-out objects; and CRPS by brute force."""
+    import h5py
+    import qp
+    import tables_io
+    from rail.evaluation.dist_to_point_evaluator import DistToPointEvaluator
+    from rail.evaluation.point_to_point_evaluator import PointToPointEvaluator
+
+    wanted = set(json.loads(Path(held_out).read_text()))
+    table = pq.read_table(training).sort_by("objectId")
+    table = table.filter(pa.array([str(value) in wanted for value in table["objectId"].to_pylist()]))
+    columns = {"id": table["objectId"].to_numpy(), "redshift": table["redshift"].to_numpy()}
+    for band in BANDS:
+        columns[f"mag_{band}_lsst"] = table[f"mag_{band}"].fill_null(99.0).to_numpy()
+        columns[f"mag_err_{band}_lsst"] = table[f"magerr_{band}"].fill_null(1.0).to_numpy()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        tables_io.write({"photometry": columns}, "in.hdf5")
+        stage = _estimator(algorithm, model, "in.hdf5", "out.hdf5")
+        stage.config.calculated_point_estimates = ["zmode"]
+        stage.run()
+        stage.finalize()
+        common = {"input": "out.hdf5", "truth": "in.hdf5", "hdf5_groupname": "photometry", "force_exact": True}
+        dist = DistToPointEvaluator.make_stage(
+            name="dist", metrics=["cdeloss"], metric_config={"cdeloss": {"eval_grid": GRID}}, **common
+        )
+        names = ["point_bias", "point_stats_iqr", "point_stats_sigma_mad", "point_outlier_rate"]
+        point = PointToPointEvaluator.make_stage(name="point", metrics=names, point_estimate_key="zmode", **common)
+        found: dict[str, float] = {}
+        for evaluator in (dist, point):
+            evaluator.run()
+            evaluator.finalize()
+            summary = evaluator.get_handle("summary").data
+            found |= {name: float(np.squeeze(value)) for name, value in summary.items()}
+        ensemble, truth = qp.read("out.hdf5"), columns["redshift"]
+        with h5py.File("out.hdf5") as file:
+            mode = np.ravel(file["ancil/zmode"][:])
+    pit = qp.metrics.pit.PIT(ensemble, truth)
+    fine = np.linspace(0, 3, 30001)
+    steps = fine >= truth[:, None]
+    return {
+        "bias": found["point_bias"],
+        "sigma_mad": found["point_stats_sigma_mad"],
+        "sigma_iqr": found["point_stats_iqr"],
+        "outlier_rate_rail": found["point_outlier_rate"],
+        "outlier_share_015": float(np.mean(np.abs(mode - truth) > 0.15 * (1 + truth))),
+        "cde_loss": found["cdeloss"],
+        "pit_ks": float(pit.evaluate_PIT_KS().statistic),
+        "pit_cvm": float(pit.evaluate_PIT_CvM().statistic),
+        "crps_mean": float(np.trapezoid((ensemble.cdf(fine) - steps) ** 2, fine, axis=1).mean()),
+    }
+
+
+def worker_split(training: str, fraction: str, seed: str) -> dict[str, list[str]]:
+    """What the worker itself makes of it, from a file in another order."""
+    from ponte_rail.algorithm import read_algorithm
+    from ponte_rail.held_out import split as split_by_worker
+    from ponte_rail.photometry import read_photometry
+    from ponte_rail.task import HeldOut
+
+    content = Path(training).read_bytes()
+    sample = read_photometry(content, read_algorithm("bpz"), "training", Path(training))
+    sample = sample.take(np.random.default_rng(3).permutation(len(sample)))
+    kept, held_out = split_by_worker(sample, HeldOut(float(fraction), int(seed)))
+    return {name: [str(value) for value in part.object_id] for name, part in (("kept", kept), ("heldOut", held_out))}
+
+
+def summaries() -> dict[str, Any]:
+    """The worker's summary of five p(z): NaN, zero, negative, peaked at the edge, sound."""
+    from ponte_rail.estimates import NAMES, summarise
+
+    sound = np.exp(-0.5 * ((GRID - 1.0) / 0.1) ** 2)
+    edge = np.exp(-GRID / 0.1)
+    pdf = np.stack([np.where(GRID > 1, np.nan, 1.0), np.zeros_like(GRID), sound - 0.5, edge, sound])
+    found, flags = summarise(pdf, GRID, np.zeros(5, np.int32))
+    rows = [[None if np.isnan(found[name][row]) else float(found[name][row]) for name in NAMES] for row in range(5)]
+    return {"flags": flags.tolist(), "estimates": rows}
+
+
+def classified() -> list[list[str]]:
+    import errno
+
+    from ponte_rail.failures import classify
+
+    raised = [MemoryError(), OSError(errno.ENOSPC, "no space"), OSError(errno.EIO, "input/output"), ValueError("odd")]
+    return [[error.code, error.kind] for error in (classify(each, "unit") for each in raised)]
+
+
+def trap(path: str, evidence: str) -> bool:
+    """A pickle that leaves evidence when it is loaded."""
+    import pickle
+
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (open, (evidence, "w"))
+
+    Path(path).write_bytes(pickle.dumps(Trap()))
+    return True
+
+
+if __name__ == "__main__":
+    output = sys.stdout
+    sys.stdout = sys.stderr  # RAIL logs to standard output
+    result = globals()[sys.argv[1]](*sys.argv[2:])
+    print(json.dumps(result), file=output)
