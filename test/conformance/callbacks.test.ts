@@ -5,7 +5,9 @@ import {
   StopExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CloudUnderTest, refusal, single, tokenOf, waiting } from '#test/conformance/cloud-under-test.ts';
+import { CloudUnderTest } from '#test/conformance/cloud-under-test.ts';
+import { single, tokenOf, waiting } from '#test/conformance/machines.ts';
+import { refusal } from '#test/conformance/refusal.ts';
 
 let cloud: CloudUnderTest;
 beforeAll(async () => {

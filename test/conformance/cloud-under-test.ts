@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,8 +12,13 @@ import {
   SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
-import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { z } from 'zod';
+import {
+  CreateQueueCommand,
+  GetQueueAttributesCommand,
+  QueueAttributeName,
+  ReceiveMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
 import {
   ACCOUNT,
   type CloudHandle,
@@ -24,6 +28,8 @@ import {
   resetCloud,
   startCloud,
 } from '#local/cloud.ts';
+import { accepted, cloudFormation, request } from '#test/conformance/requests.ts';
+import { unusedPort } from '#test/conformance/unused-port.ts';
 import { zipOf } from '#test/conformance/zip.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..', '..');
@@ -108,6 +114,13 @@ export class CloudUnderTest {
     return { url, arn: known.Attributes?.QueueArn ?? '' };
   }
 
+  /** How many messages wait in a queue. */
+  async messages(url: string): Promise<number> {
+    const AttributeNames = [QueueAttributeName.ApproximateNumberOfMessages];
+    const known = await this.sqs.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames }));
+    return Number(known.Attributes?.ApproximateNumberOfMessages);
+  }
+
   /** The bodies of up to ten messages, waiting for the first one. */
   async receive(url: string, waitSeconds = 5): Promise<string[]> {
     const answer = await this.sqs.send(
@@ -156,37 +169,18 @@ export class CloudUnderTest {
   }
 
   async invoke(name: string, event: unknown): Promise<{ readonly status: number; readonly body: unknown }> {
-    return this.#request(`/2015-03-31/functions/${name}/invocations`, JSON.stringify(event), 'lambda');
+    const path = `/2015-03-31/functions/${name}/invocations`;
+    return request(this.handle.url, { path, service: 'lambda', body: JSON.stringify(event) });
   }
 
   /** A request to a REST service that has no client among our dependencies. */
-  async post(path: string, body: unknown): Promise<unknown> {
-    const answer = await this.#request(path, JSON.stringify(body), 'lambda');
-    if (answer.status >= 300) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.body;
+  post(path: string, body: unknown): Promise<unknown> {
+    return accepted(this.handle.url, { path, service: 'lambda', body: JSON.stringify(body) });
   }
 
   /** A request to a JSON service that has no client among our dependencies, for instance `AWSEvents.PutRule`. */
-  async call(target: string, service: string, body: unknown): Promise<unknown> {
-    const answer = await this.#request('/', JSON.stringify(body), service, { 'x-amz-target': target });
-    if (answer.status >= 300) throw new Error(`${target}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.body;
-  }
-
-  async #request(path: string, body: string, service: string, more: Record<string, string> = {}) {
-    const scope = `test/20260101/${REGION}/${service}/aws4_request`;
-    const answer = await fetch(this.handle.url + path, {
-      method: 'POST',
-      body,
-      headers: {
-        'content-type': 'application/x-amz-json-1.1',
-        authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0`,
-        ...more,
-      },
-    });
-    const text = await answer.text();
-    const parsed: unknown = text === '' ? null : JSON.parse(text);
-    return { status: answer.status, body: parsed };
+  call(target: string, service: string, body: unknown): Promise<unknown> {
+    return accepted(this.handle.url, { path: '/', service, target, body: JSON.stringify(body) });
   }
 
   /** An EventBridge rule on the default bus that sends what matches to a queue. */
@@ -200,22 +194,13 @@ export class CloudUnderTest {
   /** Creates a CloudFormation stack and waits for it. */
   async stack(template: object): Promise<void> {
     const StackName = `stack-${randomUUID()}`;
-    await this.#cloudFormation({ Action: 'CreateStack', StackName, TemplateBody: JSON.stringify(template) });
+    const { url } = this.handle;
+    await cloudFormation(url, { Action: 'CreateStack', StackName, TemplateBody: JSON.stringify(template) });
     let answer = '';
     while (!answer.includes('CREATE_COMPLETE')) {
-      answer = await this.#cloudFormation({ Action: 'DescribeStacks', StackName });
+      answer = await cloudFormation(url, { Action: 'DescribeStacks', StackName });
       if (/FAILED|ROLLBACK/.test(answer)) throw new Error(answer);
     }
-  }
-
-  async #cloudFormation(parameters: Record<string, string>): Promise<string> {
-    const scope = `test/20260101/${REGION}/cloudformation/aws4_request`;
-    const answer = await fetch(this.handle.url, {
-      method: 'POST',
-      body: new URLSearchParams({ ...parameters, Version: '2010-05-15' }),
-      headers: { authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0` },
-    });
-    return answer.text();
   }
 
   async machine(definition: object): Promise<string> {
@@ -260,61 +245,5 @@ export class CloudUnderTest {
   async history(executionArn: string): Promise<string[]> {
     const answer = await this.sfn.send(new GetExecutionHistoryCommand({ executionArn, maxResults: 1000 }));
     return (answer.events ?? []).map((event) => event.type ?? '');
-  }
-}
-
-/** Any port: not one that a local cloud would choose for itself. */
-function unusedPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
-    });
-  });
-}
-
-/** A machine of one state. */
-export function single(state: object, top: object = {}): object {
-  return { ...top, StartAt: 'Only', States: { Only: { End: true, ...state } } };
-}
-
-/** A Task that sends its token to a queue and waits for the answer. */
-export function waiting(queueUrl: string, more: object = {}): object {
-  return {
-    Type: 'Task',
-    Resource: 'arn:aws:states:::sqs:sendMessage.waitForTaskToken',
-    Parameters: { QueueUrl: queueUrl, MessageBody: { 'token.$': '$$.Task.Token' } },
-    End: true,
-    ...more,
-  };
-}
-
-/** A Task that invokes a function with the state's input and returns its answer. */
-export function invoking(name: string, more: object = {}): object {
-  return {
-    Type: 'Task',
-    Resource: 'arn:aws:states:::lambda:invoke',
-    Parameters: { FunctionName: name, 'Payload.$': '$' },
-    OutputPath: '$.Payload',
-    End: true,
-    ...more,
-  };
-}
-
-const tokenMessage = z.object({ token: z.string() });
-
-export function tokenOf(message: string | undefined): string {
-  return tokenMessage.parse(JSON.parse(message ?? 'null')).token;
-}
-
-/** The name of the error that a request is refused with, or `accepted`. */
-export async function refusal(request: Promise<unknown>): Promise<string> {
-  try {
-    await request;
-    return 'accepted';
-  } catch (error) {
-    return error instanceof Error ? error.name : String(error);
   }
 }

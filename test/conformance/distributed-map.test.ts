@@ -2,7 +2,8 @@ import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { DescribeMapRunCommand, ListExecutionsCommand, ListMapRunsCommand } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { CloudUnderTest, invoking, single } from '#test/conformance/cloud-under-test.ts';
+import { CloudUnderTest } from '#test/conformance/cloud-under-test.ts';
+import { invoking, single } from '#test/conformance/machines.ts';
 
 let cloud: CloudUnderTest;
 let bucket: string;

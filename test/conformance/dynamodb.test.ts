@@ -1,6 +1,7 @@
 import { GetItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CloudUnderTest, single } from '#test/conformance/cloud-under-test.ts';
+import { CloudUnderTest } from '#test/conformance/cloud-under-test.ts';
+import { single } from '#test/conformance/machines.ts';
 
 let cloud: CloudUnderTest;
 beforeAll(async () => {

@@ -3,7 +3,9 @@ import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ACCOUNT, REGION } from '#local/cloud.ts';
-import { CloudUnderTest, invoking, refusal, single } from '#test/conformance/cloud-under-test.ts';
+import { CloudUnderTest } from '#test/conformance/cloud-under-test.ts';
+import { invoking, single } from '#test/conformance/machines.ts';
+import { refusal } from '#test/conformance/refusal.ts';
 
 let cloud: CloudUnderTest;
 let lake: string;

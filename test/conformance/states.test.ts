@@ -8,7 +8,9 @@ import {
   StopExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CloudUnderTest, invoking, ROLE, refusal, single } from '#test/conformance/cloud-under-test.ts';
+import { CloudUnderTest, ROLE } from '#test/conformance/cloud-under-test.ts';
+import { invoking, single } from '#test/conformance/machines.ts';
+import { refusal } from '#test/conformance/refusal.ts';
 
 let cloud: CloudUnderTest;
 let failing: string;

@@ -4,7 +4,9 @@ import { PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { SendTaskHeartbeatCommand, SendTaskSuccessCommand } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CloudUnderTest, refusal, single, tokenOf, waiting } from '#test/conformance/cloud-under-test.ts';
+import { CloudUnderTest } from '#test/conformance/cloud-under-test.ts';
+import { single, tokenOf, waiting } from '#test/conformance/machines.ts';
+import { refusal } from '#test/conformance/refusal.ts';
 
 let cloud: CloudUnderTest;
 beforeAll(async () => {
@@ -81,6 +83,20 @@ test('continues an execution that waits for a token', async () => {
   expect(await cloud.ended(arn)).toMatchObject({ status: 'SUCCEEDED', output: { done: 3 } });
   const items = (await cloud.dynamodb.send(new ScanCommand({ TableName }))).Items ?? [];
   expect(items.map((item) => item.runs)).toEqual([{ N: '1' }, { N: '1' }, { N: '1' }]);
+});
+
+test('keeps the message of a task that waits for a token', async () => {
+  const queue = await cloud.queue();
+  const waits = single(waiting(queue.url, { HeartbeatSeconds: 30 }));
+  await cloud.snapshot();
+  const arn = await cloud.start(waits);
+  while ((await cloud.messages(queue.url)) === 0);
+
+  await cloud.kill();
+
+  const taskToken = tokenOf((await cloud.receive(queue.url))[0]);
+  await cloud.sfn.send(new SendTaskSuccessCommand({ taskToken, output: '1' }));
+  expect(await cloud.ended(arn)).toMatchObject({ status: 'SUCCEEDED', output: 1 });
 });
 
 test('keeps an answer that was acknowledged before the kill', async () => {

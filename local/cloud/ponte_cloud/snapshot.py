@@ -1,8 +1,9 @@
 """Every service but DynamoDB: a snapshot of what changed, every few seconds.
 
 Stock: state is written when the emulator ends in good order; SIGKILL on the first day loses even the deployed stack.
-AWS: does not lose a stack. A message that was sent in the last seconds before a SIGKILL may still be lost here, or
-delivered twice.
+AWS: does not lose a stack, and no message. Here queues are saved every second and the rest every five; a message of
+the last second before a SIGKILL may be lost, or one that was deleted come back. Those that carry a task token are saved
+before their task counts as started.
 ``POST /_ponte/snapshot`` takes one at once; the launcher asks for it after a deployment.
 Check: survival.test.ts, "keeps what was created" (queues, buckets' settings, functions).
 """
@@ -19,12 +20,13 @@ from typing import Any
 
 from ministack import app
 from ministack.core import persistence
-from ministack.services import lambda_svc
+from ministack.services import lambda_svc, sqs
 
 from ponte_cloud.dynamodb_log import log as dynamodb_writes
 from ponte_cloud.startup import after_restore
 
 logger = logging.getLogger("ponte_cloud")
+_QUEUE_SECONDS = 1.0
 _saved: dict[str, str] = {}
 # One snapshot at a time: the periodic one and the last one share the files.
 _saving = threading.Lock()
@@ -54,13 +56,24 @@ def _answer_requests(serve: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _run(every_seconds: float) -> None:
+    due = time.monotonic() + every_seconds
     while True:
-        time.sleep(every_seconds)
-        save_changed(app._build_persistence_save_dict())
+        time.sleep(_QUEUE_SECONDS)
+        if time.monotonic() < due:
+            save_queues()
+        else:
+            save_changed(app._build_persistence_save_dict())
+            due = time.monotonic() + every_seconds
+
+
+def save_queues() -> None:
+    save_changed({"sqs": sqs.get_state})
 
 
 def save_changed(services: dict[str, Callable[[], Any]]) -> None:
     """Saves each service whose state differs from what was saved last."""
+    if not persistence.PERSIST_STATE:
+        return
     with _saving:
         for name, get_state in services.items():
             try:
@@ -70,6 +83,8 @@ def save_changed(services: dict[str, Callable[[], Any]]) -> None:
                     _save(name, get_state, _lambda_fingerprint)
                 else:
                     _save(name, get_state, _fingerprint)
+            except RuntimeError as busy:
+                logger.warning("%s changes too fast to be saved now (%s)", name, busy)
             except Exception:
                 # One service's trouble must not keep the others from being saved; the next round tries again.
                 logger.exception("no snapshot of %s", name)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ministack.services import stepfunctions
 
+from ponte_cloud import snapshot
 from ponte_cloud.states import callback, nested
 from ponte_cloud.states.expressions import State, arguments, finish, number
 from ponte_cloud.states.journal import MISSING
@@ -66,6 +67,8 @@ def _call_and_wait(
 
     def send() -> float:
         stepfunctions._invoke_resource(resource.removesuffix(_WAITING), request)
+        # A message that is lost with the emulator, while its task counts as sent, would be waited for in vain.
+        snapshot.save_queues()
         return time.time()
 
     # A kill between sending and journaling sends once more, with the same token: delivery is at least once anyway.
