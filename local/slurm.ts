@@ -1,12 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { hostname as fullHostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '#local/process.ts';
-import { cgroupConf, mungeSocket, PARTITION, slurmConf, slurmConfPath } from '#local/slurm/cluster-configuration.ts';
+import {
+  type ClusterPlan,
+  cgroupConf,
+  mungeSocket,
+  PARTITION,
+  slurmConf,
+  slurmConfPath,
+} from '#local/slurm/cluster-configuration.ts';
 import { Daemon } from '#local/slurm/daemons.ts';
+import { freePorts } from '#local/slurm/free-ports.ts';
 import { installSlurm, slurmAvailable } from '#local/slurm/packages.ts';
 
 export { type SlurmAvailability, slurmAvailable } from '#local/slurm/packages.ts';
@@ -48,7 +55,7 @@ export async function ensureSlurm(spec: SlurmSpec): Promise<SlurmHandle> {
   const version = await installedVersion();
   const daemons = daemonsOf(folder, spec.nodes);
   const all = [daemons.munge, daemons.controller, ...daemons.nodes];
-  if (!all.every((daemon) => daemon.isRunning())) {
+  if (!all.every((daemon) => daemon.isRunning()) || !isConfiguredFor(folder, spec)) {
     await stopSlurm(spec);
     await configure(folder, spec, version);
   }
@@ -93,27 +100,36 @@ function daemonsOf(folder: string, nodes: number) {
   };
 }
 
-async function configure(
-  folder: string,
-  { nodes, cpus }: SlurmSpec,
-  version: { readonly major: number; readonly minor: number },
-): Promise<void> {
-  rmSync(folder, { recursive: true, force: true });
-  for (const name of ['etc', 'log', 'munge', 'run', 'spool', 'state'])
-    mkdirSync(join(folder, name), { recursive: true });
-  const key = join(folder, 'munge', 'key');
-  writeFileSync(key, randomBytes(1024), { mode: 0o400 });
-  chmodSync(join(folder, 'munge'), 0o711);
-  const [controllerPort = 0, ...nodePorts] = await freePorts(nodes + 1);
-  const plan = {
+function planOf(folder: string, { nodes, cpus }: SlurmSpec, ports: readonly number[]): ClusterPlan {
+  const [controllerPort = 0, ...nodePorts] = ports;
+  return {
     folder,
-    hostname: shortHostname(),
+    hostname: fullHostname().split('.')[0] ?? 'localhost',
     controllerPort,
     nodePorts,
     cpusPerNode: cpus,
     memoryMb: Math.floor(totalmem() / 1024 / 1024 / nodes),
   };
-  writeFileSync(slurmConfPath(folder), slurmConf(plan));
+}
+
+/** Whether the cluster that was configured here, on whichever ports, is the one asked for now. */
+function isConfiguredFor(folder: string, spec: SlurmSpec): boolean {
+  const written = existsSync(slurmConfPath(folder)) ? readFileSync(slurmConfPath(folder), 'utf8') : '';
+  const withoutPorts = (text: string) => text.replaceAll(/Port=\d+/g, 'Port=');
+  return withoutPorts(written) === withoutPorts(slurmConf(planOf(folder, spec, Array(spec.nodes + 1).fill(0))));
+}
+
+async function configure(
+  folder: string,
+  spec: SlurmSpec,
+  version: { readonly major: number; readonly minor: number },
+): Promise<void> {
+  rmSync(folder, { recursive: true, force: true });
+  for (const name of ['etc', 'log', 'munge', 'run', 'spool', 'state'])
+    mkdirSync(join(folder, name), { recursive: true });
+  writeFileSync(join(folder, 'munge', 'key'), randomBytes(1024), { mode: 0o400 });
+  chmodSync(join(folder, 'munge'), 0o711);
+  writeFileSync(slurmConfPath(folder), slurmConf(planOf(folder, spec, await freePorts(spec.nodes + 1))));
   writeFileSync(join(folder, 'etc', 'cgroup.conf'), cgroupConf(version));
 }
 
@@ -143,9 +159,10 @@ async function startDaemons(folder: string, daemons: ReturnType<typeof daemonsOf
     if (!daemon.isRunning()) daemon.start(['slurmd', '-D', '-N', name], log(`slurmd-${name}`), env);
   }
   await ready('the nodes', async () => {
-    const idle = await run(['sinfo', '-h', '-N', '-p', PARTITION, '-t', 'idle,mix,alloc', '-o', '%N'], { env });
-    if (new Set(idle.split('\n').filter(Boolean)).size < daemons.nodes.length)
-      throw new Error(`only ${idle.trim()} are up`);
+    const listing = await run(['sinfo', '-h', '-N', '-p', PARTITION, '-o', '%N %T'], { env });
+    // A star behind the state means that the node has not answered yet.
+    const up = listing.split('\n').filter((line) => /^\S+ (idle|mixed|allocated)$/.test(line));
+    if (up.length < daemons.nodes.length) throw new Error(`sinfo says: ${listing.trim()}`);
   });
 }
 
@@ -181,27 +198,4 @@ function countNodes(folder: string): number {
   return readFileSync(slurmConfPath(folder), 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('NodeName=')).length;
-}
-
-function shortHostname(): string {
-  return fullHostname().split('.')[0] ?? 'localhost';
-}
-
-/** Ports of the loopback interface that nobody listens on now. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = createServer();
-      return new Promise<typeof server>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(0, '127.0.0.1', () => resolve(server));
-      });
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
