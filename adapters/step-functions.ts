@@ -1,4 +1,5 @@
 import {
+  DescribeExecutionCommand,
   ExecutionAlreadyExists,
   InvalidToken,
   SendTaskFailureCommand,
@@ -27,9 +28,15 @@ export class StateMachine implements Workflow {
       );
       return 'started';
     } catch (error) {
-      if (error instanceof ExecutionAlreadyExists) return 'alreadyStarted';
-      throw error;
+      if (!(error instanceof ExecutionAlreadyExists)) throw error;
+      return (await this.#endedBadly(name)) ? 'endedBadly' : 'alreadyStarted';
     }
+  }
+
+  async #endedBadly(name: string): Promise<boolean> {
+    const executionArn = `${this.#arn.replace(':stateMachine:', ':execution:')}:${name}`;
+    const { status } = await this.#client.send(new DescribeExecutionCommand({ executionArn }));
+    return status === 'FAILED' || status === 'TIMED_OUT' || status === 'ABORTED';
   }
 }
 

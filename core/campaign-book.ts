@@ -16,7 +16,7 @@ import type { ObjectRef } from '#core/job.ts';
 import { objectRefSchema } from '#core/job.ts';
 import { type ChunkEvent, mayMove, type nextState } from '#core/life-cycle.ts';
 import { EXPECTED_PREFIX, expectedChunkSchema, releasePartition } from '#core/release.ts';
-import { ROW_EXISTS, ROW_IS_NEW, scan, type Table } from '#core/table.ts';
+import { equals, ROW_EXISTS, ROW_IS_NEW, scan, type Table } from '#core/table.ts';
 
 export async function readCampaign(table: Table, campaign: string): Promise<CampaignRow> {
   const row = await table.get(campaignKey(campaign));
@@ -29,9 +29,17 @@ export async function readCampaign(table: Table, campaign: string): Promise<Camp
   return campaignRowSchema.parse({ failure: null, catalogue: null, ...row });
 }
 
-/** Opens a campaign once; a retry of the plan finds it. */
+/** Opens a campaign once; a retry of the plan finds it, and one that had failed is at work again. */
 export async function openCampaign(table: Table, row: Omit<CampaignRow, 'failure' | 'catalogue'>): Promise<void> {
   await table.write([{ kind: 'put', item: { ...campaignKey(row.campaign), ...row }, when: [ROW_IS_NEW] }]);
+  await table.write([
+    {
+      kind: 'update',
+      key: campaignKey(row.campaign),
+      set: { state: row.state, execution: row.execution, failure: null },
+      when: [equals('state', 'failed')],
+    },
+  ]);
   await table.write([
     {
       kind: 'put',

@@ -34,7 +34,8 @@ export type DeliveryRow = z.infer<typeof deliveryRowSchema>;
 
 /** All deliveries are one partition of the table: there are a few a year. */
 export const DELIVERIES = 'D';
-export const deliveryKey = (delivery: string): Key => ({ pk: DELIVERIES, sk: delivery });
+export const DELIVERY_PREFIX = 'D#';
+export const deliveryKey = (delivery: string): Key => ({ pk: DELIVERIES, sk: `${DELIVERY_PREFIX}${delivery}` });
 
 /** A version of a collection, by the digest of its manifest, which lists the digest of everything in it. */
 export function deliveryName(collection: string, manifestSha256: Digest): string {

@@ -1,4 +1,4 @@
-import { chunkKey, chunkRowSchema, pointerKey } from '#core/chunk.ts';
+import { type ChunkRow, chunkKey, chunkRowSchema, pointerKey } from '#core/chunk.ts';
 import { readPointer, readRelease } from '#core/chunk-book.ts';
 import type { Digest } from '#core/digest.ts';
 import { TransientError } from '#core/errors.ts';
@@ -16,13 +16,14 @@ const LINE_ATTEMPTS = 8;
 
 /**
  * Takes a publisher's manifest: one row per chunk, then the release's head. Chunks may have come before it; they are
- * compared with their line now. Interrupted, it can be run again from the start.
+ * compared with their line now, and `onRefused` hears of each that is not the published one. Interrupted, it can be run again from the start.
  */
 export async function ingestManifest(
   table: Table,
   release: string,
   bytes: Uint8Array,
   sha256: Digest,
+  onRefused: (chunk: ChunkRow) => Promise<void>,
 ): Promise<ManifestVerdict> {
   const head = await readRelease(table, release);
   if (head.manifestState === 'complete') {
@@ -38,7 +39,7 @@ export async function ingestManifest(
   await table.write([
     { kind: 'update', key: releaseKey(release), set: { manifestState: 'ingesting' }, remove: ['manifestProblem'] },
   ]);
-  for (const line of parsed.chunks) await ingestLine(table, release, line);
+  for (const line of parsed.chunks) await ingestLine(table, release, line, onRefused);
   await table.write([
     {
       kind: 'update',
@@ -85,11 +86,20 @@ function parseManifest(bytes: Uint8Array, release: string, profile: string): Man
   return manifest;
 }
 
-async function ingestLine(table: Table, release: string, line: Manifest['chunks'][number]): Promise<void> {
+type Line = Manifest['chunks'][number];
+
+async function ingestLine(
+  table: Table,
+  release: string,
+  line: Line,
+  onRefused: (chunk: ChunkRow) => Promise<void>,
+): Promise<void> {
   for (let attempt = 0; attempt < LINE_ATTEMPTS; attempt += 1) {
-    const { written, refused } = await tryLine(table, release, line);
+    const { writes, refused } = await lineWrites(table, release, line);
+    const outcome = await table.write(writes);
+    if (outcome.written && refused) await onRefused(refused);
     // Position 0 is the line itself: it is there already, from a run that was interrupted.
-    if (written || refused.includes(0)) return;
+    if (outcome.written || outcome.refused.includes(0)) return;
   }
   throw new TransientError(`could not take the manifest's line ${line.name}: its chunk kept changing`, {
     code: 'SETTLE_CONTENDED',
@@ -97,27 +107,23 @@ async function ingestLine(table: Table, release: string, line: Manifest['chunks'
   });
 }
 
-async function tryLine(table: Table, release: string, line: Manifest['chunks'][number]) {
-  const outcome = await table.write(await lineWrites(table, release, line));
-  return outcome.written ? { written: true, refused: [] } : { written: false, refused: outcome.refused };
+interface LineWrites {
+  readonly writes: [Write, ...Write[]];
+  /** The chunk that this line refuses, as it will be. */
+  readonly refused: ChunkRow | null;
 }
 
-async function lineWrites(
-  table: Table,
-  release: string,
-  line: Manifest['chunks'][number],
-): Promise<[Write, ...Write[]]> {
+/** The line's row; where its chunk was settled before, also the comparison with it, in one transaction. */
+async function lineWrites(table: Table, release: string, line: Line): Promise<LineWrites> {
   const row = { ...expectedKey(release, line.name), ...line };
   const pointer = await readPointer(table, release, line.name);
-  if (!pointer)
-    return [
-      { kind: 'put', item: row, when: [ROW_IS_NEW] },
-      { kind: 'check', key: pointerKey(release, line.name), when: [ROW_IS_NEW] },
-    ];
-
+  if (!pointer) {
+    const stillNone: Write = { kind: 'check', key: pointerKey(release, line.name), when: [ROW_IS_NEW] };
+    return { writes: [{ kind: 'put', item: row, when: [ROW_IS_NEW] }, stillNone], refused: null };
+  }
   const chunk = chunkRowSchema.parse(await table.get(chunkKey(release, pointer.chunkId)));
-  const findings =
-    pointer.outcome === 'skinny' ? judgeAgainstManifest({ sha256: chunk.sha256, rows: chunk.rows ?? 0 }, line) : [];
+  const seen = { sha256: chunk.sha256, rows: chunk.rows ?? 0 };
+  const findings = pointer.outcome === 'skinny' ? [...judgeAgainstManifest(seen, line)] : [];
   const outcome = findings.length > 0 ? 'quarantined' : pointer.outcome;
   const writes: [Write, ...Write[]] = [
     { kind: 'put', item: { ...row, outcome, chunkId: chunk.chunkId }, when: [ROW_IS_NEW] },
@@ -130,13 +136,12 @@ async function lineWrites(
     },
     { kind: 'update', key: releaseKey(release), add: { settledChunks: 1 } },
   ];
-  if (findings.length > 0) {
-    writes.push({
-      kind: 'update',
-      key: chunkKey(release, chunk.chunkId),
-      set: { state: 'quarantined', findings: findings.map((finding) => ({ ...finding })) },
-      when: [mayMove('refuse', 'quarantined')],
-    });
-  }
-  return writes;
+  if (findings.length === 0) return { writes, refused: null };
+  writes.push({
+    kind: 'update',
+    key: chunkKey(release, chunk.chunkId),
+    set: { state: 'quarantined', findings: findings.map((finding) => ({ ...finding })) },
+    when: [mayMove('refuse', 'quarantined')],
+  });
+  return { writes, refused: { ...chunk, state: 'quarantined', findings } };
 }

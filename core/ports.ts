@@ -30,11 +30,29 @@ export interface ObjectHead {
   readonly declaredSha256: Digest | null;
 }
 
-export type Started = 'started' | 'alreadyStarted';
+/** `endedBadly`: an execution of that name failed, timed out or was stopped. */
+export type Started = 'started' | 'alreadyStarted' | 'endedBadly';
 
 /** Starts state machine executions by name; a name that was used before starts nothing. */
 export interface Workflow {
   start(name: string, input: unknown): Promise<Started>;
+}
+
+/** After this many bad ends of one work someone has to look, rather than ask again. */
+const MOST_RETRIES = 20;
+
+/** Starts an execution, or a numbered retry of it where the earlier ones ended badly. */
+export async function startOrRetry(
+  workflow: Workflow,
+  name: string,
+  input: (name: string) => unknown,
+): Promise<Started> {
+  for (let retry = 0; retry <= MOST_RETRIES; retry += 1) {
+    const numbered = retry === 0 ? name : `${name}-r${retry}`;
+    const started = await workflow.start(numbered, input(numbered));
+    if (started !== 'endedBadly') return started;
+  }
+  return 'endedBadly';
 }
 
 /** Answers a task token. False when the execution does not wait for it any more. */

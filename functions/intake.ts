@@ -2,7 +2,14 @@ import { z } from 'zod';
 import { campaignName, planDigest, readChunkSet } from '#core/campaign.ts';
 import { chunkId, chunkKey, chunkRowSchema } from '#core/chunk.ts';
 import { readRelease } from '#core/chunk-book.ts';
-import { campaignExecutionName, type IntakeRequest, intakeMessageSchema, uploadExecutionName } from '#core/intake.ts';
+import {
+  type ChunkExecution,
+  campaignExecutionName,
+  type IntakeRequest,
+  intakeMessageSchema,
+  uploadExecutionName,
+} from '#core/intake.ts';
+import { startOrRetry } from '#core/ports.ts';
 import { chunkObjectKey, isComplete, landingObject, manifestObjectKey } from '#core/release.ts';
 import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
@@ -45,9 +52,10 @@ async function takeRequest(request: IntakeRequest, services: Services): Promise<
   const revivals = head.declaredSha256
     ? await countRevivals(services, release, chunkId(release, name, head.declaredSha256))
     : 0;
-  const execution = uploadExecutionName('chunk', release, name, head, { specDigest, revivals });
-  const started = await services.chunkMachine.start(execution, { kind: 'chunk', release, name, execution });
-  services.log.info('Intake:Chunk', { release, name, execution, started });
+  const first = uploadExecutionName('chunk', release, name, head, { specDigest, revivals });
+  const input = (execution: string): ChunkExecution => ({ kind: 'chunk', release, name, execution });
+  const started = await startOrRetry(services.chunkMachine, first, input);
+  services.log.info('Intake:Chunk', { release, name, execution: first, started });
 }
 
 /** A content that was superseded and lies there again is a new look at it, under a new execution name. */
@@ -62,9 +70,10 @@ async function takeManifest(release: string, services: Services): Promise<void> 
   const head = await services.landing.head(manifestObjectKey(release));
   if (!head) return;
   const { specDigest } = await readRelease(services.table, release);
-  const execution = uploadExecutionName('manifest', release, 'manifest.json', head, { specDigest, revivals: 0 });
-  const started = await services.chunkMachine.start(execution, { kind: 'manifest', release, execution });
-  services.log.info('Intake:Manifest', { release, execution, started });
+  const first = uploadExecutionName('manifest', release, 'manifest.json', head, { specDigest, revivals: 0 });
+  const input = (execution: string): ChunkExecution => ({ kind: 'manifest', release, execution });
+  const started = await startOrRetry(services.chunkMachine, first, input);
+  services.log.info('Intake:Manifest', { release, execution: first, started });
 }
 
 async function takeCampaign(release: string, services: Services): Promise<void> {
@@ -74,8 +83,8 @@ async function takeCampaign(release: string, services: Services): Promise<void> 
     return;
   }
   const plan = planDigest(row, await readChunkSet(services.table, release));
-  const execution = campaignExecutionName(plan);
   const campaign = campaignName(row, plan);
-  const started = await services.campaignMachine.start(execution, { release, campaign, planDigest: plan, execution });
-  services.log.info('Intake:Campaign', { release, campaign, execution, started });
+  const input = (execution: string) => ({ release, campaign, planDigest: plan, execution });
+  const started = await startOrRetry(services.campaignMachine, campaignExecutionName(plan), input);
+  services.log.info('Intake:Campaign', { release, campaign, started });
 }

@@ -4,9 +4,9 @@ import { readRelease, settleChunk } from '#core/chunk-book.ts';
 import { objectRefSchema } from '#core/job.ts';
 import { chunkObjectKey, isComplete } from '#core/release.ts';
 import { settlementDocumentSchema } from '#core/settlement.ts';
-import { readDocument, writeDocument } from '#functions/documents.ts';
+import { readDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
-import type { Services } from '#functions/services.ts';
+import { setAside } from '#functions/set-aside.ts';
 
 /** Records what became of a chunk, once; sets a refused one aside with its report; asks for the campaign at the end. */
 export const handler = stack(z.object({ document: objectRefSchema }), async ({ document }, services) => {
@@ -27,14 +27,3 @@ export const handler = stack(z.object({ document: objectRefSchema }), async ({ d
   }
   return { chunkId: chunk.chunkId, state: after.state, settled };
 });
-
-/** Copies the refused file and its report to the quarantine bucket; the log line is what the alarm counts. */
-async function setAside(chunk: z.infer<typeof chunkRowSchema>, services: Services): Promise<void> {
-  const folder = `${chunk.release}/${chunk.chunkId}`;
-  await writeDocument(services.quarantine, `${folder}/report.json`, chunk);
-  const key = chunkObjectKey(chunk.release, chunk.name);
-  const head = await services.landing.head(key);
-  if (head?.etag === chunk.etag) await services.quarantine.copyFrom(services.landing, key, `${folder}/chunk.parquet`);
-  const codes = chunk.findings.map((finding) => finding.code);
-  services.log.warn('Chunk:Quarantined', { release: chunk.release, name: chunk.name, codes });
-}

@@ -61,7 +61,6 @@ export class Campaign extends Construct {
     const { planCampaign, failCampaign } = this.#functions;
     const production = lambdaStep(this, 'Plan', {
       lambdaFunction: planCampaign,
-      payload: TaskInput.fromJsonPathAt('$'),
       resultPath: '$.plan',
     })
       .next(this.#informAndValidate())
@@ -146,7 +145,6 @@ export class Campaign extends Construct {
         this.#map('PackPartitions', '$.partitions.key', PARTITIONS_AT_ONCE).itemProcessor(
           lambdaStep(this, 'PackPartition', {
             lambdaFunction: packPartition,
-            payload: TaskInput.fromJsonPathAt('$'),
           }),
         ),
       )

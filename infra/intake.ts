@@ -3,7 +3,7 @@ import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Rule } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
-import { Choice, Condition, DefinitionBody, StateMachine, Succeed, TaskInput } from 'aws-cdk-lib/aws-stepfunctions';
+import { Choice, Condition, DefinitionBody, StateMachine, Succeed } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { allowPut, allowRead } from '#infra/bucket-access.ts';
 import type { FunctionCode } from '#infra/code.ts';
@@ -71,7 +71,7 @@ export class Intake extends Construct {
     }
     allowPut(inspect, lake, 'skinny/*', 'chunks/*');
     allowRead(this.record, lake, 'chunks/*');
-    allowPut(this.record, quarantine, '*');
+    for (const judge of [this.record, manifest]) allowPut(judge, quarantine, '*');
     this.queue.queue.grantSendMessages(manifest);
     this.queue.queue.grantSendMessages(this.record);
 
@@ -81,17 +81,16 @@ export class Intake extends Construct {
         new Choice(this, 'WhatIsIt')
           .when(
             Condition.stringEquals('$.kind', 'manifest'),
-            lambdaStep(this, 'TakeManifest', { lambdaFunction: manifest, payload: TaskInput.fromJsonPathAt('$') }),
+            lambdaStep(this, 'TakeManifest', { lambdaFunction: manifest }),
           )
           .otherwise(
             lambdaStep(this, 'CheckAndDerive', {
               lambdaFunction: inspect,
-              payload: TaskInput.fromJsonPathAt('$'),
             }).next(
               new Choice(this, 'AnythingToSettle')
                 .when(
                   Condition.stringEquals('$.outcome', 'settle'),
-                  lambdaStep(this, 'Settle', { lambdaFunction: this.record, payload: TaskInput.fromJsonPathAt('$') }),
+                  lambdaStep(this, 'Settle', { lambdaFunction: this.record }),
                 )
                 .otherwise(new Succeed(this, 'NothingToDo')),
             ),
@@ -111,5 +110,6 @@ export class Intake extends Construct {
     table.grantReadData(this.take);
     allowRead(this.take, landing, 'releases/*');
     this.machine.grantStartExecution(this.take);
+    this.machine.grantExecution(this.take, 'states:DescribeExecution');
   }
 }

@@ -1,15 +1,11 @@
 import { Duration } from 'aws-cdk-lib';
-import { JitterType, type TaskInput } from 'aws-cdk-lib/aws-stepfunctions';
+import { JitterType } from 'aws-cdk-lib/aws-stepfunctions';
 import { LambdaInvoke, type LambdaInvokeProps } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Construct } from 'constructs';
 import { FINAL_ERROR_NAMES } from '#core/errors.ts';
 
-export type LambdaStepProps = Omit<
-  LambdaInvokeProps,
-  'payloadResponseOnly' | 'retryOnServiceExceptions' | 'payload'
-> & {
-  readonly payload: TaskInput;
-};
+/** Without a payload the function gets the state's whole input. */
+export type LambdaStepProps = Omit<LambdaInvokeProps, 'payloadResponseOnly' | 'retryOnServiceExceptions'>;
 
 /**
  * A state that calls a function. Errors that trying again cannot help end it at once; everything else, also what nobody

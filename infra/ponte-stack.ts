@@ -27,6 +27,7 @@ export class PonteStack extends Stack {
     const campaign = new Campaign(this, 'Campaign', { code, storage, table });
     intake.take.addEnvironment('CAMPAIGN_MACHINE_ARN', campaign.machine.stateMachineArn);
     campaign.machine.grantStartExecution(intake.take);
+    campaign.machine.grantExecution(intake.take, 'states:DescribeExecution');
     const agent = new AgentAccess(this, 'Agent', { storage, campaign });
     const alarms = new Alarms(this, 'Alarms', { intake, campaign });
 

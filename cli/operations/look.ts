@@ -4,7 +4,7 @@ import { CAMPAIGN_INDEX_PREFIX, type CampaignRow } from '#core/campaign.ts';
 import { readCampaign } from '#core/campaign-book.ts';
 import { CHUNK_PREFIX, type ChunkRow, chunkRowSchema } from '#core/chunk.ts';
 import { readRelease } from '#core/chunk-book.ts';
-import { DELIVERIES, type DeliveryRow, deliveryRowSchema } from '#core/delivery.ts';
+import { DELIVERIES, DELIVERY_PREFIX, type DeliveryRow, deliveryRowSchema } from '#core/delivery.ts';
 import { InputError } from '#core/errors.ts';
 import { type ReleaseRow, releasePartition } from '#core/release.ts';
 import { scan } from '#core/table.ts';
@@ -56,6 +56,6 @@ export async function findCampaign(cloud: Cloud, name: string): Promise<string> 
 
 export async function deliveriesOf({ table }: Cloud): Promise<readonly DeliveryRow[]> {
   const rows: DeliveryRow[] = [];
-  for await (const row of scan(table, DELIVERIES, '')) rows.push(deliveryRowSchema.parse(row));
+  for await (const row of scan(table, DELIVERIES, DELIVERY_PREFIX)) rows.push(deliveryRowSchema.parse(row));
   return rows;
 }

@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import { runAgent } from '#bridge-agent/agent.ts';
+import { readAgentConfiguration } from '#bridge-agent/configuration.ts';
+import { answer, type OutputOptions } from '#cli/output.ts';
+
+export function agentCommand(program: Command): void {
+  const agent = program.command('agent').description('the bridge agent of a site');
+  agent
+    .command('run')
+    .description('take jobs from the cloud and run them on this site, until told to stop (SIGTERM, Ctrl-C)')
+    .requiredOption('--config <file>', "the site's configuration (docs/site.md)")
+    .option('--drain', 'take no more jobs, finish what was taken, then stop')
+    .option('--json', 'print one JSON object at the end')
+    .addHelpText('after', '\nExample:\n  ponte agent run --config /etc/ponte/apollo.json')
+    .action((options: OutputOptions & { config: string; drain?: boolean }) =>
+      answer(options, async () => {
+        const configuration = await readAgentConfiguration(options.config);
+        const stop = new AbortController();
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+        await runAgent({ ...configuration, drain: options.drain ?? configuration.drain }, stop.signal);
+        return {
+          json: { site: configuration.site, stopped: true },
+          text: `the agent of ${configuration.site} has stopped`,
+        };
+      }),
+    );
+}

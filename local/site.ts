@@ -1,0 +1,137 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LocalScheduler } from '#adapters/local-scheduler.ts';
+import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
+import { InvariantError } from '#core/errors.ts';
+import { type CloudHandle, cloudEnvironment, REGION } from '#local/cloud.ts';
+import { findProcess, type ProcessRecord, startDetached, stopProcess } from '#local/cloud-process.ts';
+import { run } from '#local/process.ts';
+import type { RailEnvironment } from '#local/rail-environment.ts';
+
+/** A site on this machine: the agent as its own process, and the scheduler it submits to. */
+export interface SiteOptions {
+  readonly home: string;
+  readonly handle: CloudHandle;
+  readonly outputs: { readonly JobQueueUrl?: string; readonly LakeBucket?: string; readonly AgentRoleArn?: string };
+  readonly rail: RailEnvironment;
+  /** Partition of the Slurm to submit to, or null for the built-in scheduler. */
+  readonly slurm: { readonly partition: string; readonly accounting: boolean } | null;
+  readonly log: (line: string) => void;
+}
+
+const REPOSITORY = join(import.meta.dirname, '..');
+
+export function siteFiles(home: string) {
+  const folder = join(home, 'site');
+  return {
+    folder,
+    configuration: join(folder, 'site.json'),
+    process: join(folder, 'agent.process.json'),
+    log: join(folder, 'agent.log'),
+    scratch: join(folder, 'scratch'),
+    scheduler: join(folder, 'scheduler'),
+    journal: join(folder, 'journal.sqlite'),
+  };
+}
+
+/** Starts the agent, or finds it running with the same configuration. It goes on when the caller ends. */
+export async function startSite(options: SiteOptions): Promise<ProcessRecord> {
+  const files = siteFiles(options.home);
+  await mkdir(files.scratch, { recursive: true });
+  const configuration = siteConfiguration(options);
+  const text = `${JSON.stringify(configuration, null, 2)}\n`;
+  const running = await findProcess(files.process);
+  if (running?.configuration === text) return running;
+  if (running) await stopProcess(running);
+  await writeFile(files.configuration, text, { mode: 0o600 });
+  const bin = join(REPOSITORY, 'node_modules', '.bin');
+  const agent = await startDetached({
+    command: [join(bin, 'node'), join(REPOSITORY, 'cli', 'main.ts'), 'agent', 'run', '--config', files.configuration],
+    cwd: files.folder,
+    env: { ...process.env, ...cloudEnvironment(options.handle), PATH: `${bin}:${process.env.PATH ?? ''}` },
+    logFile: files.log,
+    recordFile: files.process,
+    marker: files.configuration,
+    configuration: text,
+  });
+  options.log(
+    `the agent runs as process ${agent.pid}, through ${configuration.scheduler.kind === 'slurm' ? 'Slurm' : 'the built-in scheduler'}`,
+  );
+  return agent;
+}
+
+function siteConfiguration({ home, handle, outputs, rail, slurm }: SiteOptions) {
+  const files = siteFiles(home);
+  const { JobQueueUrl, LakeBucket, AgentRoleArn } = outputs;
+  if (!JobQueueUrl || !LakeBucket || !AgentRoleArn) {
+    throw new InvariantError('the deployed stack lacks outputs that the agent needs', {
+      code: 'OUTPUTS_INCOMPLETE',
+      hint: 'Deploy again: ponte local reset, then ponte local up.',
+    });
+  }
+  const scheduler: AgentConfiguration['scheduler'] = slurm
+    ? { kind: 'slurm', ...slurm }
+    : { kind: 'local', maxProcesses: availableParallelism(), stateFolder: files.scheduler };
+  return {
+    site: 'local',
+    region: REGION,
+    endpoint: handle.url,
+    queueUrl: JobQueueUrl,
+    lakeBucket: LakeBucket,
+    credentials: { roleArn: AgentRoleArn },
+    scratch: files.scratch,
+    journal: files.journal,
+    scheduler,
+    worker: { python: rail.python, folder: rail.env.PYTHONPATH },
+    jobFolder: join(REPOSITORY, 'bridge-agent', 'job'),
+    algorithmsFolder: join(REPOSITORY, 'schemas', 'algorithms'),
+    limits: { tasksPerArray: availableParallelism() },
+    // One machine, short jobs: look often.
+    intervals: { reconcileSeconds: 1, heartbeatSeconds: 20 },
+  };
+}
+
+/** Ends the agent and every job it had running on this machine. */
+export async function stopSite({ home, log }: Pick<SiteOptions, 'home' | 'log'>): Promise<void> {
+  const files = siteFiles(home);
+  const agent = await findProcess(files.process);
+  if (agent) {
+    log('stopping the agent ...');
+    await stopProcess(agent);
+  }
+  await rm(files.process, { force: true });
+  if (existsSync(files.scheduler)) await endLocalJobs(files.scheduler);
+  await endSlurmJobs();
+}
+
+const END_WAIT_SECONDS = 40;
+
+async function endLocalJobs(stateFolder: string): Promise<void> {
+  const names = await readdir(stateFolder);
+  const launcher = join(REPOSITORY, 'bridge-agent', 'job', 'local-task.sh');
+  // With no process allowed it starts nothing that waits.
+  const scheduler = new LocalScheduler({ stateFolder, launcher, maxProcesses: 0 });
+  for (const name of names) await scheduler.cancel(name);
+  for (let second = 0; second < END_WAIT_SECONDS; second += 0.25) {
+    const look = await scheduler.observe(names);
+    if (look.kind === 'seen' && look.live.length === 0) break;
+    await sleep(250);
+  }
+  await scheduler.close();
+}
+
+/** Jobs of ours that a Slurm on this machine still holds. Without Slurm there are none. */
+async function endSlurmJobs(): Promise<void> {
+  const listed = await run(['squeue', '--noheader', '--format=%j', '--me']).catch(() => '');
+  const ours = new Set(listed.split('\n').filter((name) => /^ponte-[0-9a-f]{16}-/.test(name)));
+  for (const name of ours) await run(['scancel', `--name=${name}`]).catch(() => '');
+}
+
+/** The agent if it runs, else null. */
+export async function siteStatus(home: string): Promise<{ readonly pid: number } | null> {
+  const agent = await findProcess(siteFiles(home).process);
+  return agent ? { pid: agent.pid } : null;
+}
