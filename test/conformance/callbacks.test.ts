@@ -90,6 +90,23 @@ test('refuses the token of a stopped execution', async () => {
   expect(await cloud.ended(executionArn)).toMatchObject({ status: 'ABORTED', error: 'Operator', cause: 'wrong plan' });
 });
 
+test('gives up the siblings of a failed iteration', async () => {
+  const queue = await cloud.queue();
+  const States = {
+    Which: { Type: 'Choice', Choices: [{ Variable: '$', NumericEquals: 1, Next: 'Agent' }], Default: 'Later' },
+    Agent: waiting(queue.url),
+    Later: { Type: 'Wait', Seconds: 1, Next: 'Fail' },
+    Fail: { Type: 'Fail', Error: 'BadPart' },
+  };
+  const arn = await cloud.start(single({ Type: 'Map', ItemProcessor: { StartAt: 'Which', States } }), [1, 2]);
+  const token = tokenOf((await cloud.receive(queue.url))[0]);
+
+  const outcome = await cloud.ended(arn);
+
+  expect(outcome).toMatchObject({ status: 'FAILED', error: 'BadPart' });
+  expect(await refusal(succeed(token))).toBe('TaskTimedOut');
+});
+
 test('refuses what is no token, and an output that is no JSON', async () => {
   const queue = await cloud.queue();
   const arn = await cloud.start(single(waiting(queue.url)));

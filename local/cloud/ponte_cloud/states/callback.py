@@ -16,7 +16,8 @@ import uuid
 from typing import Any
 
 from ponte_cloud.states.journal import MISSING
-from ponte_cloud.states.run import Aborted, Run, StateError
+from ponte_cloud.states.lifetime import Aborted, Lifetime
+from ponte_cloud.states.run import Run, StateError
 
 _open: dict[str, "Callback"] = {}
 _open_lock = threading.Lock()
@@ -39,7 +40,9 @@ class Callback:
     """One attempt of one task, waiting for its answer. Answers are journaled before they are acknowledged."""
 
     def __init__(self, run: Run, step: str, token: str) -> None:
-        self._run, self._step, self._token = run, step, token
+        self._journal, self._step, self._token = run.journal, step, token
+        # Until the interpreter arrives at the task again, after a restart, the token lives as long as the execution.
+        self._lifetime = run.lifetime
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._closed = False
@@ -48,29 +51,30 @@ class Callback:
     def answer(self, reply: dict[str, str]) -> bool:
         """``{"output": json}`` or ``{"error", "cause"}``. False when the task is not waiting any more."""
         with self._lock:
-            if self._closed or self._run.over or self._run.journal.get(self._step + "@reply") is not MISSING:
+            if self._closed or self._lifetime.over or self._journal.get(self._step + "@reply") is not MISSING:
                 return False
-            self._run.journal.put(self._step + "@reply", reply)
+            self._journal.put(self._step + "@reply", reply)
         self._changed.set()
         return True
 
     def beat(self) -> bool:
         with self._lock:
-            if self._closed or self._run.over:
+            if self._closed or self._lifetime.over:
                 return False
             self._beat = time.time()
             return True
 
-    def wait(self, expires_at: float | None, heartbeat_seconds: float | None) -> Any:
+    def wait(self, lifetime: Lifetime, expires_at: float | None, heartbeat_seconds: float | None) -> Any:
         """Blocks until the answer, the deadline (seconds since the epoch) or a missed heartbeat."""
+        self._lifetime = lifetime
         try:
-            with self._run.signalling(self._changed):
+            with lifetime.signalling(self._changed):
                 while True:
                     remaining = self._remaining(expires_at, heartbeat_seconds)
-                    reply = self._run.journal.get(self._step + "@reply")
+                    reply = self._journal.get(self._step + "@reply")
                     if reply is not MISSING:
                         return self._result(reply)
-                    if self._run.over:
+                    if lifetime.over:
                         raise Aborted
                     self._changed.wait(remaining)
         finally:
@@ -79,7 +83,7 @@ class Callback:
     def _remaining(self, expires_at: float | None, heartbeat_seconds: float | None) -> float | None:
         """Seconds until the next deadline. Raises once one has passed without an answer; that closes the token."""
         with self._lock:
-            if self._run.journal.get(self._step + "@reply") is not MISSING or self._run.over:
+            if self._journal.get(self._step + "@reply") is not MISSING or self._lifetime.over:
                 return 0
             deadlines: list[tuple[float, str]] = []
             if expires_at is not None:
@@ -97,6 +101,8 @@ class Callback:
     def _close(self) -> None:
         with self._lock:
             self._closed = True
+            if self._journal.get(self._step + "@reply") is MISSING:
+                self._journal.put(self._step + "@closed", True)
         with _open_lock:
             _open.pop(self._token, None)
 
@@ -124,5 +130,5 @@ def reopen(run: Run) -> None:
     journal = run.journal
     for key in journal.keys_ending("@sent"):
         step = key.removesuffix("@sent")
-        if journal.get(step) is MISSING and journal.get(step + "!") is MISSING:
+        if all(journal.get(step + mark) is MISSING for mark in ("", "!", "@closed")):
             open_callback(run, step, journal.get(step + "@token"))

@@ -17,9 +17,10 @@ from ministack.services import stepfunctions
 from ponte_cloud.states import machine, parallel
 from ponte_cloud.states.batches import batches_of
 from ponte_cloud.states.expressions import State, finish, is_jsonata, number, template
+from ponte_cloud.states.lifetime import Aborted, Lifetime
 from ponte_cloud.states.limits import limited
 from ponte_cloud.states.result_writer import write_results
-from ponte_cloud.states.run import Aborted, Scope, StateError
+from ponte_cloud.states.run import Scope, StateError
 
 # AWS runs up to 10,000 children at a time. Each is a thread here, so this is what "no MaxConcurrency" means locally.
 UNLIMITED_CONCURRENCY = 64
@@ -28,10 +29,10 @@ _EXCEEDED = "States.ExceedToleratedFailureThreshold"
 
 
 def run(state: State, processor: State, raw: Any, scope: Scope, step: str) -> Any:
-    items = [
-        parallel.item_input(state, raw, item, scope.inner(step, Map={"Item": {"Index": index, "Value": item}}))
-        for index, item in enumerate(read_items(state, raw, scope))
-    ]
+    items = []
+    for index, item in enumerate(read_items(state, raw, scope)):
+        inner = scope.inner(step, scope.lifetime, Map={"Item": {"Index": index, "Value": item}})
+        items.append(parallel.item_input(state, raw, item, inner))
     map_run = MapRun(state, raw, scope, step, batches_of(state.get("ItemBatcher"), items, state, raw, scope))
     scope.event(step + "run", "MapRunStarted", {"mapRunStartedEventDetails": {"mapRunArn": map_run.arn}})
     results = map_run.work(processor)
@@ -123,8 +124,8 @@ class MapRun:
         )
 
     def work(self, processor: State) -> list[Any]:
-        def child(index: int, data: Any) -> Any:
-            return self._run_child(processor, index, data)
+        def child(index: int, data: Any, lifetime: Lifetime) -> Any:
+            return self._run_child(processor, index, data, lifetime)
 
         at_once = self._at_once or UNLIMITED_CONCURRENCY
         try:
@@ -134,7 +135,7 @@ class MapRun:
             self.close("ABORTED")
             raise
 
-    def _run_child(self, processor: State, index: int, data: Any) -> Any:
+    def _run_child(self, processor: State, index: int, data: Any, lifetime: Lifetime) -> Any:
         path = f"{self._step}d{index}"
         name = self._scope.run.journal.once(path + "@name", lambda: str(uuid.uuid4()))
         record = self._new_child(name, data)
@@ -143,7 +144,7 @@ class MapRun:
         self._move(index, "pending", "running")
         # Variables of the workflow around a Distributed Map are not visible in its children on AWS.
         execution = {**self._scope.context["Execution"], "Id": record["executionArn"], "Input": data, "Name": name}
-        scope = self._scope.inner(path, variables={}, Execution=execution)
+        scope = self._scope.inner(path, lifetime, variables={}, Execution=execution)
         scope.quiet = True
         try:
             output = machine.run_states(processor, data, scope)
@@ -181,7 +182,9 @@ class MapRun:
 
     def _move(self, index: int, before: str, after: str) -> None:
         with self._lock:
-            for counts, amount in ((self._record["itemCounts"], self._sizes[index]), (self._record["executionCounts"], 1)):
+            amounts = {"itemCounts": self._sizes[index], "executionCounts": 1}
+            for counted, amount in amounts.items():
+                counts = self._record[counted]
                 counts[before] -= amount
                 counts[after] += amount
 

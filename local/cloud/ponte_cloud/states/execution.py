@@ -20,7 +20,8 @@ from ponte_cloud import snapshot
 from ponte_cloud.startup import after_restore
 from ponte_cloud.states import callback, machine, paths
 from ponte_cloud.states.journal import END, HEADER, MISSING, Journal
-from ponte_cloud.states.run import Aborted, Run, Scope, StateError
+from ponte_cloud.states.lifetime import Aborted
+from ponte_cloud.states.run import Run, Scope, StateError
 
 logger = logging.getLogger("ponte_cloud")
 _runs: dict[str, Run] = {}
@@ -71,7 +72,8 @@ def _interpret(run: Run) -> None:
             timer.daemon = True
             timer.start()
         data = json.loads(execution["input"])
-        output = machine.run_states(definition, data, Scope(run, _context(execution, definition, data), ""))
+        scope = Scope(run, _context(execution, definition, data), "", run.lifetime)
+        output = machine.run_states(definition, data, scope)
         text = json.dumps(output)
         end(run, "SUCCEEDED", {"output": text}, {"output": text})
     except Aborted:
@@ -119,7 +121,7 @@ def end(run: Run, status: str, details: dict[str, Any], outcome: dict[str, Any] 
         execution.update(result)
         kind = "TimedOut" if status == "TIMED_OUT" else status.capitalize()
         stepfunctions._add_event(execution, f"Execution{kind}", {f"execution{kind}EventDetails": details})
-    run.finish()
+    run.lifetime.end()
     run.journal.close()
     with _lock:
         _runs.pop(execution["executionArn"], None)

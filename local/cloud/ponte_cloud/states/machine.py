@@ -26,9 +26,9 @@ def run_states(machine: dict[str, Any], data: Any, scope: Scope) -> Any:
     name: str | None = machine["StartAt"]
     count = 0
     while name is not None:
-        scope.run.check()
+        scope.lifetime.check()
         state, kind = machine["States"][name], machine["States"][name]["Type"]
-        inner = Scope(scope.run, scope.context, f"{scope.path}/{count}:{name}", scope.quiet)
+        inner = scope.at(f"{scope.path}/{count}:{name}")
         scope.context["State"] = {"Name": name, "EnteredTime": stepfunctions.now_iso(), "RetryCount": 0}
         entered = {"name": name, "input": json.dumps(data)}
         scope.event(inner.path + "in", f"{kind}StateEntered", {"stateEnteredEventDetails": entered})
@@ -84,7 +84,7 @@ def _choose(state: State, raw: Any, scope: Scope) -> tuple[Any, str]:
 
 
 def _run_wait(state: State, raw: Any, scope: Scope) -> Step:
-    scope.run.sleep_until(scope.run.journal.once(scope.path, lambda: _until(state, raw, scope)))
+    scope.lifetime.sleep_until(scope.run.journal.once(scope.path, lambda: _until(state, raw, scope)))
     if is_jsonata(state, scope):
         output = stepfunctions._apply_jsonata_output(state, raw, scope.context, default=raw)
         stepfunctions._apply_state_assign(state, raw, scope.context)

@@ -15,21 +15,23 @@ from typing import Any
 
 from ministack.services import stepfunctions
 
-from ponte_cloud.states.run import Aborted, Run, StateError
+from ponte_cloud.states.lifetime import Aborted, Lifetime
+from ponte_cloud.states.run import Scope, StateError
 
 
 def is_nested(resource: str) -> bool:
     return resource.startswith("arn:aws:states:::states:startExecution.sync")
 
 
-def run_nested(run: Run, step: str, resource: str, request: dict[str, Any], timeout: float | None) -> Any:
+def run_nested(scope: Scope, step: str, resource: str, request: dict[str, Any], timeout: float | None) -> Any:
     """Returns the description of the ended execution; ``.sync:2`` with its output as JSON instead of text."""
-    name = request.get("Name") or run.journal.once(step + "@name", lambda: str(uuid.uuid4()))
-    started_at = run.journal.once(step + "@started", time.time)
+    journal = scope.run.journal
+    name = request.get("Name") or journal.once(step + "@name", lambda: str(uuid.uuid4()))
+    started_at = journal.once(step + "@started", time.time)
     start = stepfunctions._nested_start_execution_request({**request, "Name": name})
-    arn = run.journal.once(step + "@child", lambda: _start(start))
+    arn = journal.once(step + "@child", lambda: _start(start))
     try:
-        _wait(run, arn, None if timeout is None else started_at + timeout)
+        _wait(scope.lifetime, arn, None if timeout is None else started_at + timeout)
     except (Aborted, StateError):
         stepfunctions._stop_execution({"executionArn": arn})
         raise
@@ -50,15 +52,15 @@ def _start(request: dict[str, Any]) -> str:
     return str(answer["executionArn"])
 
 
-def _wait(run: Run, arn: str, expires_at: float | None) -> None:
+def _wait(lifetime: Lifetime, arn: str, expires_at: float | None) -> None:
     from ponte_cloud.states.execution import running
 
     child = running(arn)
     if child is None:
         return
     changed = threading.Event()
-    with run.signalling(changed), child.signalling(changed):
+    with lifetime.signalling(changed), child.lifetime.signalling(changed):
         changed.wait(None if expires_at is None else max(0.0, expires_at - time.time()))
-    run.check()
-    if not child.over:
+    lifetime.check()
+    if not child.lifetime.over:
         raise StateError("States.Timeout", "")

@@ -1,9 +1,4 @@
-"""Parallel and Map: several branches or iterations at a time, in threads.
-
-Stock: an iteration goes on after StopExecution or after its sibling has failed, and writes what nobody wants any more.
-AWS: stops them; a task that is in flight ends, the next one does not start.
-Check: states.test.ts, "stops a running Map".
-"""
+"""Parallel and inline Map: several branches or iterations at a time, in threads."""
 
 import contextvars
 import copy
@@ -14,9 +9,10 @@ from typing import Any
 
 from ponte_cloud.states import distributed, machine, paths
 from ponte_cloud.states.expressions import State, arguments, finish, is_jsonata, number, template
+from ponte_cloud.states.lifetime import Aborted, Lifetime
 from ponte_cloud.states.limits import limited
 from ponte_cloud.states.retry import with_retries
-from ponte_cloud.states.run import Aborted, Scope, StateError
+from ponte_cloud.states.run import Scope, StateError
 
 # Step Functions runs at most 40 iterations of an inline Map at a time (developer guide, "Inline mode").
 INLINE_CONCURRENCY = 40
@@ -26,8 +22,8 @@ def run_parallel(state: State, raw: Any, scope: Scope) -> tuple[Any, str | None]
     def attempt(step: str) -> Any:
         data = arguments(state, raw, scope)
 
-        def branch(index: int, each: State) -> Any:
-            return machine.run_states(each, copy.deepcopy(data), scope.inner(f"{step}b{index}"))
+        def branch(index: int, each: State, lifetime: Lifetime) -> Any:
+            return machine.run_states(each, copy.deepcopy(data), scope.inner(f"{step}b{index}", lifetime))
 
         branches = state["Branches"]
         results, errors = together(scope, branches, len(branches), branch, lambda failures: True)
@@ -50,9 +46,9 @@ def _run_inline(state: State, processor: State, raw: Any, scope: Scope, step: st
     name = scope.context["State"]["Name"]
     scope.event(step + "started", "MapStateStarted", {"mapStateStartedEventDetails": {"length": len(items)}})
 
-    def iteration(index: int, item: Any) -> Any:
+    def iteration(index: int, item: Any, lifetime: Lifetime) -> Any:
         path = f"{step}i{index}"
-        inner = scope.inner(path, Map={"Item": {"Index": index, "Value": item}})
+        inner = scope.inner(path, lifetime, Map={"Item": {"Index": index, "Value": item}})
         details = {"name": name, "index": index}
         scope.event(path + "started", "MapIterationStarted", {"mapIterationStartedEventDetails": details})
         result = machine.run_states(processor, item_input(state, raw, item, inner), inner)
@@ -88,42 +84,40 @@ def together(
     scope: Scope,
     items: list[Any],
     at_once: int,
-    work: Callable[[int, Any], Any],
+    work: Callable[[int, Any, Lifetime], Any],
     gives_up: Callable[[int], bool],
 ) -> tuple[list[Any], list[StateError]]:
-    """Runs ``work(index, item)`` for all items, ``at_once`` of them at a time; results in the order of the items.
+    """Runs ``work(index, item, lifetime)`` for all items, ``at_once`` of them at a time; results in their order.
 
-    Once ``gives_up(number of failures)`` no further item starts, and the running ones end before their next state.
+    Once ``gives_up(number of failures)``, the lifetime of all of them is over: no further item starts.
     """
     results: list[Any] = [None] * len(items)
     errors: list[StateError] = []
-    aborted = threading.Event()
-    stopping = threading.Event()
     lock = threading.Lock()
 
-    def one(index: int, item: Any) -> None:
-        if stopping.is_set() or scope.run.over:
-            return
-        try:
-            results[index] = work(index, item)
-        except StateError as error:
-            failed(error)
-        except Aborted:
-            aborted.set()
-        except Exception as failure:
-            failed(StateError("States.Runtime", repr(failure)))
+    with scope.lifetime.inner() as lifetime:
 
-    def failed(error: StateError) -> None:
-        with lock:
-            errors.append(error)
-            if gives_up(len(errors)):
-                stopping.set()
+        def one(index: int, item: Any) -> None:
+            try:
+                lifetime.check()
+                results[index] = work(index, item, lifetime)
+            except Aborted:
+                pass  # By a sibling, or from outside: then the check below says so.
+            except StateError as error:
+                failed(error)
+            except Exception as failure:
+                failed(StateError("States.Runtime", repr(failure)))
 
-    with ThreadPoolExecutor(max_workers=max(1, min(at_once, len(items)))) as pool:
-        for index, item in enumerate(items):
-            # The account and the region of the request are context variables, which a thread does not inherit.
-            pool.submit(contextvars.copy_context().run, one, index, item)
-    scope.run.check()
-    if aborted.is_set():
-        raise Aborted
+        def failed(error: StateError) -> None:
+            with lock:
+                errors.append(error)
+                hopeless = gives_up(len(errors))
+            if hopeless:
+                lifetime.end()
+
+        with ThreadPoolExecutor(max_workers=max(1, min(at_once, len(items)))) as pool:
+            for index, item in enumerate(items):
+                # The account and the region of the request are context variables, which a thread does not inherit.
+                pool.submit(contextvars.copy_context().run, one, index, item)
+    scope.lifetime.check()
     return results, errors

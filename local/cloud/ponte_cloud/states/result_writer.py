@@ -17,9 +17,14 @@ Record = dict[str, Any]
 
 
 def write_results(
-    state: State, raw: Any, scope: Scope, map_run_arn: str, children: list[Record | None], inputs: list[Any]
+    state: State,
+    raw: Any,
+    scope: Scope,
+    map_run_arn: str,
+    children: list[Record | None],
+    inputs: list[Any],
 ) -> Any:
-    """Returns ``{"MapRunArn", "ResultWriterDetails": {"Bucket", "Key"}}``; without a bucket, the transformed results."""
+    """Returns ``{"MapRunArn", "ResultWriterDetails": {"Bucket", "Key"}}``, or the results if there is no bucket."""
     writer = state["ResultWriter"]
     given = writer.get("Arguments") if is_jsonata(state, scope) else writer.get("Parameters")
     place = template(given or {}, state, raw, scope)
@@ -49,7 +54,8 @@ def _by_status(children: list[Record | None], inputs: list[Any], transformation:
             entry = {**_entry(child), "Error": child.get("error"), "Cause": child.get("cause")}
             results["FAILED" if child["status"] == "FAILED" else "PENDING"].append(entry)
         elif transformation == "NONE":
-            results["SUCCEEDED"].append({**_entry(child), "Output": child["output"], "OutputDetails": {"Included": True}})
+            outcome = {"Output": child["output"], "OutputDetails": {"Included": True}}
+            results["SUCCEEDED"].append({**_entry(child), **outcome})
         else:
             output = json.loads(child["output"])
             flat = transformation == "FLATTEN" and isinstance(output, list)

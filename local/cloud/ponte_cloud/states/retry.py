@@ -46,7 +46,7 @@ def with_retries(
     Returns (output, name of the next state or None at the end). Failures and the moments of the retries are journaled,
     so that after a restart no attempt is counted anew.
     """
-    run, journal, own = scope.run, scope.run.journal, scope.context["State"]
+    journal, own = scope.run.journal, scope.context["State"]
     used: dict[int, int] = {}
     attempts = 0
     while True:
@@ -70,7 +70,7 @@ def with_retries(
                 step + "~", lambda retrier=retrier, earlier=earlier: time.time() + delay_seconds(retrier, earlier)
             )
             used[index] = earlier + 1
-        run.sleep_until(due)
+        scope.lifetime.sleep_until(due)
         attempts += 1
 
 

@@ -31,7 +31,7 @@ def _attempt(state: State, raw: Any, scope: Scope, step: str) -> Any:
     try:
         if result is MISSING:
             result = limited(_perform(state, raw, scope, step, described))
-            scope.run.check()
+            scope.lifetime.check()
             journal.put(step, result)
         scope.event(step + "ok", "TaskSucceeded", {"taskSucceededEventDetails": {**described, "output": _text(result)}})
         return finish(state, raw, result, scope)
@@ -53,7 +53,7 @@ def _perform(state: State, raw: Any, scope: Scope, step: str, described: dict[st
     if resource.endswith(_WAITING):
         return _call_and_wait(scope, step, resource, request, timeout, heartbeat)
     if nested.is_nested(resource):
-        return nested.run_nested(scope.run, step, resource, request, timeout)
+        return nested.run_nested(scope, step, resource, request, timeout)
     if timeout is not None and ":activity:" not in resource:
         return stepfunctions._invoke_resource_with_timeout(resource, request, timeout)
     return stepfunctions._invoke_resource(resource, request)
@@ -73,7 +73,7 @@ def _call_and_wait(
 
     # A kill between sending and journaling sends once more, with the same token: delivery is at least once anyway.
     sent_at = journal.once(step + "@sent", send)
-    return waiting.wait(None if timeout is None else sent_at + timeout, heartbeat)
+    return waiting.wait(scope.lifetime, None if timeout is None else sent_at + timeout, heartbeat)
 
 
 def _describe(resource: str) -> dict[str, str]:
