@@ -44,6 +44,14 @@ export class Daemon {
     rmSync(this.#record, { force: true });
   }
 
+  /** Ends it at once, as a crash would; `start` may follow. For tests. */
+  async kill(): Promise<void> {
+    const identity = this.#read();
+    if (identity === null) return;
+    if (isAlive(identity)) signalProcess(identity.pid, 'SIGKILL');
+    for (let wait = 0; wait < 100 && isAlive(identity); wait += 1) await sleep(20);
+  }
+
   /** Stops it in its tracks, as a busy or swapped-out host would, until `thaw`. For tests. */
   freeze(): { thaw(): void } {
     const identity = this.#read();

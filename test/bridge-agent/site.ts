@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
@@ -114,6 +115,19 @@ export class TestSite {
     if (!existsSync(this.workLog)) return [];
     const lines = readFileSync(this.workLog, 'utf8').split('\n');
     return lines.filter((line) => line.startsWith(`${verb} `)).map((line) => line.split(' ')[1] ?? '');
+  }
+
+  /** Whether the agent has stored that its scheduler took a job; asked from outside, while it runs. */
+  submitted(): boolean {
+    if (!existsSync(this.configuration.journal)) return false;
+    const database = new DatabaseSync(this.configuration.journal, { readOnly: true });
+    try {
+      return database.prepare(`select 1 from submission where state = 'submitted'`).get() !== undefined;
+    } catch {
+      return false;
+    } finally {
+      database.close();
+    }
   }
 
   /** Processes of any kind whose command line names this site's folder, the caller's excepted. */
