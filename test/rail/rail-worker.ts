@@ -139,16 +139,15 @@ export function outputOf(record: ExitRecord, name: string): string {
   return found.path;
 }
 
+let trainings = 0;
+
 /** Trains on the first `rows` rows of the demo's training set and resolves with the model's path. */
 export async function trainModel(rail: Rail, algorithm: string, rows: number): Promise<string> {
   const training = join(rail.folder, `training-${rows}.parquet`);
   await fixture(rail, z.literal(true), 'head', rail.demo.trainingPath, training, String(rows));
-  const { path, task } = await makeTask({
-    kind: 'inform',
-    algorithm,
-    folder: join(rail.folder, `inform-${algorithm}`),
-    training,
-  });
+  trainings += 1;
+  const folder = join(rail.folder, `inform-${algorithm}-${trainings}`);
+  const { path, task } = await makeTask({ kind: 'inform', algorithm, folder, training });
   const ended = await runWorker(rail, path);
   if (ended.code !== 0) throw new Error(ended.stderr);
   return outputOf(await readRecord(task), 'model');

@@ -1,4 +1,4 @@
-"""How good p(z) is on the held-out share: RAIL's and qp's own metrics where they exist.
+"""How good p(z), as delivered on the grid, is on the held-out share: RAIL's and qp's own metrics where they exist.
 
 `evaluation.json` is described by core/evaluation.ts and schemas/evaluation.schema.json.
 """

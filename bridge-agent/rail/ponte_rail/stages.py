@@ -46,7 +46,12 @@ def load_estimator(algorithm: Algorithm, model: bytes) -> CatEstimator:
 
 
 def inform(algorithm: Algorithm, training: Photometry, model: Path) -> None:
-    """Trains on all rows given and leaves the pickled model at `model`."""
+    """Trains on all rows given and leaves the pickled model at `model`.
+
+    GPz splits its training set by numpy's global generator, which nobody else seeds: seeded here, equal training sets
+    give equal models.
+    """
+    np.random.seed(int(algorithm.digest[:8], 16))
     parameters = algorithm.inform_parameters
     stage: CatInformer = _make_stage(algorithm, algorithm.informer, parameters, {"model": str(model)})
     stage.inform({**training.columns, "redshift": training.redshift})
@@ -99,7 +104,7 @@ def _common_parameters(algorithm: Algorithm) -> dict[str, Any]:
         "redshift_col": "redshift",
         "id_col": "objectId",
         "nondetect_val": algorithm.non_detection_magnitude,
-        "mag_limits": {f"mag_{band}": limit for band, limit in algorithm.limits.items()},
+        "mag_limits": {f"mag_{band}": algorithm.limits[band] for band in algorithm.bands},
         "zmin": algorithm.z_min,
         "zmax": algorithm.z_max,
         "nzbins": algorithm.grid_points,
