@@ -27,7 +27,9 @@ import {
   REGION,
   resetCloud,
   startCloud,
+  stopCloud,
 } from '#local/cloud.ts';
+import type { Outcome } from '#test/conformance/machines.ts';
 import { accepted, cloudFormation, request } from '#test/conformance/requests.ts';
 import { unusedPort } from '#test/conformance/unused-port.ts';
 import { zipOf } from '#test/conformance/zip.ts';
@@ -35,14 +37,6 @@ import { zipOf } from '#test/conformance/zip.ts';
 const REPOSITORY = join(import.meta.dirname, '..', '..');
 export const ROLE = `arn:aws:iam::${ACCOUNT}:role/conformance`;
 const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'test' };
-
-export interface Outcome {
-  readonly arn: string;
-  readonly status: string;
-  readonly error: string | undefined;
-  readonly cause: string | undefined;
-  readonly output: unknown;
-}
 
 /** A local cloud of its own: temporary state, its own port, and the services that the checks use. */
 export class CloudUnderTest {
@@ -85,9 +79,10 @@ export class CloudUnderTest {
     Object.assign(this.handle, { pid });
   }
 
-  /** A new start with other options, which also hold from then on. */
-  async restart(change: Partial<CloudOptions>): Promise<void> {
+  /** A stop in good order and a new start; other options also hold from then on. */
+  async restart(change: Partial<CloudOptions> = {}): Promise<void> {
     this.#options = { ...this.#options, ...change };
+    await stopCloud(this.#options);
     Object.assign(this.handle, await startCloud(this.#options));
   }
 

@@ -1,5 +1,14 @@
 import { z } from 'zod';
 
+/** What became of an execution. */
+export interface Outcome {
+  readonly arn: string;
+  readonly status: string;
+  readonly error: string | undefined;
+  readonly cause: string | undefined;
+  readonly output: unknown;
+}
+
 /** A machine of one state. */
 export function single(state: object, top: object = {}): object {
   return { ...top, StartAt: 'Only', States: { Only: { End: true, ...state } } };

@@ -85,6 +85,18 @@ test('continues an execution that waits for a token', async () => {
   expect(items.map((item) => item.runs)).toEqual([{ N: '1' }, { N: '1' }, { N: '1' }]);
 });
 
+test('continues after a stop in good order, without waiting for what waits', async () => {
+  const queue = await cloud.queue();
+  const States = { Agent: waiting(queue.url) };
+  const arn = await cloud.start(single({ Type: 'Map', ItemProcessor: { StartAt: 'Agent', States } }), [1]);
+  const taskToken = tokenOf((await cloud.receive(queue.url))[0]);
+
+  await cloud.restart();
+
+  await cloud.sfn.send(new SendTaskSuccessCommand({ taskToken, output: '1' }));
+  expect(await cloud.ended(arn)).toMatchObject({ status: 'SUCCEEDED', output: [1] });
+});
+
 test('keeps the message of a task that waits for a token', async () => {
   const queue = await cloud.queue();
   const waits = single(waiting(queue.url, { HeartbeatSeconds: 30 }));

@@ -37,6 +37,8 @@ def main() -> None:
     from ministack.app import main as serve
 
     serve()
+    # All is saved. A usual exit would wait for the threads of executions, and those may wait for days.
+    os._exit(0)
 
 
 if __name__ == "__main__":
