@@ -13,16 +13,11 @@ const endpoint = z.object({ port: z.number().int() });
 
 /**
  * The port of the local cloud. It is chosen once and kept with the state, because URLs of queues contain it.
- * @throws {InputError} `PORT_TAKEN` or `NO_FREE_PORT`.
+ * @throws {InputError} `PORT_CHANGED`, `PORT_TAKEN` or `NO_FREE_PORT`.
  */
 export async function portFor(endpointFile: string, wanted: number | undefined): Promise<number> {
   const known = await rememberedPort(endpointFile);
-  if (known !== null && wanted !== undefined && wanted !== known) {
-    throw new InputError(`the local cloud's state was made on port ${known}, not on ${wanted}`, {
-      code: 'PORT_CHANGED',
-      hint: 'Start it without naming a port, or reset it first: the addresses of its queues contain the port.',
-    });
-  }
+  refuseOther(known, wanted);
   const chosen = known ?? wanted ?? (await freePort());
   if (!(await becomesFree(chosen))) {
     throw new InputError(`port ${chosen} of 127.0.0.1 is used by another program`, {
@@ -33,6 +28,15 @@ export async function portFor(endpointFile: string, wanted: number | undefined):
   await mkdir(dirname(endpointFile), { recursive: true });
   await writeFile(endpointFile, JSON.stringify({ port: chosen }));
   return chosen;
+}
+
+/** @throws {InputError} `PORT_CHANGED` */
+export function refuseOther(known: number | null, wanted: number | undefined): void {
+  if (known === null || wanted === undefined || wanted === known) return;
+  throw new InputError(`the local cloud's state was made on port ${known}, not on ${wanted}`, {
+    code: 'PORT_CHANGED',
+    hint: 'Start it without naming a port, or reset it first: the addresses of its queues contain the port.',
+  });
 }
 
 export async function rememberedPort(endpointFile: string): Promise<number | null> {

@@ -4,7 +4,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InvariantError } from '#core/errors.ts';
-import { portFor, rememberedPort } from '#local/cloud-port.ts';
+import { portFor, refuseOther, rememberedPort } from '#local/cloud-port.ts';
 import {
   findProcess,
   isAlive,
@@ -62,11 +62,12 @@ export function cloudFiles(home: string) {
 
 /**
  * Starts the local cloud on the loopback address, or finds it running. It goes on when the caller ends.
- * @throws {InputError} `PORT_TAKEN`; {InvariantError} `CLOUD_NOT_STARTED` with the end of the emulator's log.
+ * @throws {InputError} `PORT_TAKEN`, `PORT_CHANGED`; {InvariantError} `CLOUD_NOT_STARTED` with the end of the emulator's log.
  */
 export async function startCloud(options: CloudOptions): Promise<CloudHandle> {
   const { home, log } = options;
   const files = cloudFiles(home);
+  refuseOther(await rememberedPort(files.endpoint), options.port);
   const running = await findProcess(files.process);
   const enforceIam = options.enforceIam ?? (running !== null && enforces(running));
   const configuration = `${sourceDigest()} iam=${enforceIam} ${JSON.stringify(options.env ?? {})}`;
