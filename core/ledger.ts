@@ -29,7 +29,11 @@ export type Reservation =
   | { readonly kind: 'refused'; readonly available: Amount; readonly wanted: Amount; readonly open: boolean };
 
 export const ledgerKey = (campaign: string): Key => ({ pk: campaignPartition(campaign), sk: 'LEDGER' });
-const leaseKey = (campaign: string, work: string): Key => ({ pk: campaignPartition(campaign), sk: `L#${work}` });
+export const LEASE_PREFIX = 'L#';
+const leaseKey = (campaign: string, work: string): Key => ({
+  pk: campaignPartition(campaign),
+  sk: `${LEASE_PREFIX}${work}`,
+});
 
 /** Opens a campaign's ledger with its caps; opening it again changes nothing. */
 export async function openLedger(table: Table, campaign: string, caps: Amount): Promise<void> {

@@ -8,10 +8,13 @@ import { fetchDelivery } from '#cli/operations/fetch-delivery.ts';
 import { type CampaignView, deliveriesOf, viewCampaign, viewRelease } from '#cli/operations/look.ts';
 import { registerRelease } from '#cli/operations/register-release.ts';
 import { upload } from '#cli/operations/upload.ts';
-import { InvariantError } from '#core/errors.ts';
+import { campaignPartition } from '#core/campaign.ts';
+import { InvariantError, PonteError } from '#core/errors.ts';
+import { LEASE_PREFIX } from '#core/ledger.ts';
 import type { Registration } from '#core/release.ts';
+import { scan } from '#core/table.ts';
 import { type DemoData, makeDamagedCopy, makeDemoData } from '#local/demo-data.ts';
-import { localUp, type MachineOptions } from '#local/machine.ts';
+import { localReset, localUp, type MachineOptions } from '#local/machine.ts';
 
 export const DEMO_RELEASE = 'dc2-demo';
 
@@ -51,10 +54,7 @@ export interface DemoResult {
 /** The whole way, once, on this machine: from an upload to a folder that LSDB opens. Run again, it goes on. */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { home, log } = options;
-  const machine = await localUp(options);
-  const data = await makeDemoData({ python: machine.rail.python, folder: join(home, 'demo'), log });
-  const cloud = await openCloud(home);
-  await register(cloud, data, home);
+  const { machine, data, cloud } = await prepare(options);
   const started = Date.now();
   await uploadAll(cloud, data, machine.rail.python, options);
   const campaign = await waitForCampaign(cloud, log);
@@ -76,6 +76,24 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     join(home, 'deliveries', delivery?.delivery ?? ''),
   );
   return { report: await campaignReport(cloud, campaign), intakeSeconds, folder: fetched.folder, data };
+}
+
+/** A demo that was registered by another version of the code cannot go on: it starts from nothing. */
+async function prepare(options: DemoOptions) {
+  const { home, log } = options;
+  for (let again = false; ; again = true) {
+    const machine = await localUp(options);
+    const data = await makeDemoData({ python: machine.rail.python, folder: join(home, 'demo'), log });
+    const cloud = await openCloud(home);
+    try {
+      await register(cloud, data, home);
+      return { machine, data, cloud };
+    } catch (error) {
+      if (again || !(error instanceof PonteError) || error.code !== 'RELEASE_REGISTERED') throw error;
+      log(`${error.message}: starting from nothing`);
+      await localReset({ home, log });
+    }
+  }
 }
 
 async function register(cloud: Cloud, data: DemoData, home: string): Promise<void> {
@@ -115,6 +133,8 @@ async function damagedCopy(python: string, source: string, folder: string): Prom
 }
 
 const LOOK_MS = 500;
+/** A stage that takes long says now and then that it is alive. */
+const STILL_MS = 10_000;
 /** No part of the intake of six small files takes longer; a silent hang must not look like work. */
 const INTAKE_LIMIT_MS = 5 * 60 * 1000;
 
@@ -137,16 +157,28 @@ async function waitForCampaign(cloud: Cloud, log: MachineOptions['log']): Promis
   });
 }
 
+/** Jobs whose leases are settled. */
+async function finishedJobs({ table }: Cloud, campaign: string): Promise<number> {
+  let count = 0;
+  for await (const lease of scan(table, campaignPartition(campaign), LEASE_PREFIX))
+    if (lease.state === 'settled') count += 1;
+  return count;
+}
+
 /** Shows every change of state until the end; gives the approval as the demo's operator. */
 async function follow(cloud: Cloud, campaign: string, { log, onState }: DemoOptions): Promise<CampaignView> {
   let shown = '';
+  let shownAt = 0;
   while (true) {
     const view = await viewCampaign(cloud, campaign);
     const { state } = view.campaign;
     if (state !== shown) {
       log(`campaign: ${state}`);
-      shown = state;
+      [shown, shownAt] = [state, Date.now()];
       await onState?.(state);
+    } else if (Date.now() - shownAt > STILL_MS) {
+      log(`campaign: still ${state}; ${await finishedJobs(cloud, campaign)} jobs done`);
+      shownAt = Date.now();
     }
     if (state === 'delivered' || state === 'failed') return view;
     const { approval } = view;

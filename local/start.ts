@@ -1,0 +1,42 @@
+import { ponteHome } from '#cli/home.ts';
+import { reportText } from '#cli/report-text.ts';
+import { PonteError } from '#core/errors.ts';
+import { DEMO_RELEASE, type DemoResult, runDemo } from '#local/demo.ts';
+import { localDown } from '#local/machine.ts';
+
+/** `npm start`: the whole way once, then a summary. Ctrl-C leaves nothing running. */
+const home = ponteHome();
+const started = Date.now();
+const log = (line: string) =>
+  console.log(`${String(Math.round((Date.now() - started) / 1000)).padStart(4)} s  ${line}`);
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    log(`${signal}: stopping what runs; npm start goes on from here, npm run reset starts from nothing`);
+    localDown({ home, log }).finally(() => process.exit(signal === 'SIGINT' ? 130 : 143));
+  });
+}
+
+try {
+  const result = await runDemo({ home, log });
+  console.log(summary(result));
+} catch (error) {
+  if (error instanceof PonteError) console.error(`error: ${error.message}\n  ${error.hint}`);
+  else console.error(error);
+  process.exit(1);
+}
+
+function summary({ report, intakeSeconds, folder }: DemoResult): string {
+  const total = (Date.now() - started) / 1000;
+  return [
+    '',
+    '-'.repeat(100),
+    reportText(report),
+    `intake, from the first upload to the campaign: ${intakeSeconds.toFixed(1)} s; npm start as a whole: ${total.toFixed(0)} s`,
+    '',
+    `the delivered table: ${folder}`,
+    `open it:             import lsdb; catalogue = lsdb.open_catalog("${folder}")`,
+    `look around:         npx ponte chunks ${DEMO_RELEASE}; npx ponte campaign report ${DEMO_RELEASE}; npx ponte deliveries`,
+    'it goes on running:  npm run stop ends it, npm run reset forgets it',
+  ].join('\n');
+}
