@@ -31,7 +31,7 @@ export const workRowSchema = z.object({
 });
 export type Work = z.infer<typeof workRowSchema>;
 
-export const taskUnitSchema = z.object({ unitId: digestSchema, rows: z.int(), attempt: z.int() });
+const taskUnitSchema = z.object({ unitId: digestSchema, rows: z.int(), attempt: z.int() });
 export type TaskUnit = z.infer<typeof taskUnitSchema>;
 
 export const taskRowSchema = z.object({
@@ -63,7 +63,7 @@ export const submissionRowSchema = z.object({
 });
 export type Submission = z.infer<typeof submissionRowSchema>;
 
-export const replySchema = z.discriminatedUnion('kind', [
+const replySchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('success'), answer: jobAnswerSchema }),
   z.object({ kind: z.literal('failure'), error: z.string(), cause: z.string() }),
 ]);

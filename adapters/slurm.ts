@@ -43,8 +43,8 @@ const QUERY_TIMEOUT_MILLISECONDS = 40_000;
 /** A listing of 10,500 tasks is about 1 MB. */
 const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
 
-/** How long before the time limit a task is told, so that the worker can stop cleanly. */
-const WARNING_SECONDS = 60;
+/** How long before the time limit a task is told, so that the worker can stop cleanly; Slurm looks every 30 s or so. */
+const warningSeconds = (limitMinutes: number) => Math.min(60, limitMinutes * 15);
 
 interface Finished {
   /** Null when it was ended by a signal, a time-out for instance. */
@@ -120,7 +120,7 @@ export class SlurmScheduler implements Scheduler {
       '--export=NIL',
       '--requeue',
       '--kill-on-invalid-dep=yes',
-      `--signal=B:TERM@${WARNING_SECONDS}`,
+      `--signal=B:TERM@${warningSeconds(request.timeLimitMinutes)}`,
       `--cpus-per-task=${request.cpusPerTask}`,
       `--mem=${request.memoryMb}M`,
       `--time=${request.timeLimitMinutes}`,

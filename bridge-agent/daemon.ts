@@ -5,6 +5,7 @@ import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
 import type { AgentContext, AgentParts } from '#bridge-agent/context.ts';
 import { runIntake } from '#bridge-agent/intake-loop.ts';
 import { Scratch } from '#bridge-agent/scratch.ts';
+import { sharedInputs } from '#bridge-agent/staging.ts';
 import { WorkLoop } from '#bridge-agent/work-loop.ts';
 import { isDigest } from '#core/digest.ts';
 
@@ -28,13 +29,29 @@ export async function runAgentWith(
     onEvent: (workKey, event, detail) => log.info({ workKey, ...detail }, event),
   });
   const scratch = new Scratch(configuration.scratch);
-  const context: AgentContext = { ...parts, configuration, journal, scratch, signal, signsOfLife: new Map() };
+  const failure = new AbortController();
+  const context: AgentContext = {
+    ...parts,
+    configuration,
+    journal,
+    scratch,
+    signal: AbortSignal.any([signal, failure.signal]),
+    signsOfLife: new Map(),
+  };
   try {
     await recover(context);
     log.info({ scheduler: configuration.scheduler.kind, drain: configuration.drain }, 'Agent:Started');
     const loop = new WorkLoop(context);
     const intake = configuration.drain ? Promise.resolve() : runIntake(context, () => loop.nudge());
-    await Promise.all([loop.run(), intake]);
+    const ends = [loop.run(), intake].map((end) =>
+      end.catch((error: unknown) => {
+        failure.abort();
+        throw error;
+      }),
+    );
+    // Both, so that neither goes on with a journal that is closed; then whichever failed first.
+    await Promise.allSettled(ends);
+    await Promise.all(ends);
     log.info({ open: journal.openWorks().length }, 'Agent:Stopped');
   } finally {
     await scheduler.close();
@@ -55,8 +72,12 @@ async function recover({ journal, scratch, clock }: AgentContext): Promise<void>
     const isOver = state === 'done' || state === 'failed' || state === 'cancelled';
     if (isOver) await rm(join(works, name), { recursive: true, force: true });
   }
+  const inUse = new Set(
+    journal.openWorks().flatMap(({ message }) => sharedInputs(message).map((ref) => scratch.cached(ref))),
+  );
   for (const name of await readdir(scratch.cacheFolder)) {
     const path = join(scratch.cacheFolder, name);
+    if (inUse.has(path)) continue;
     const unusedFor = clock.now().getTime() - (await stat(path)).mtimeMs;
     if (unusedFor > CACHE_MILLISECONDS) await rm(path);
   }

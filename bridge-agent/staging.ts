@@ -15,8 +15,7 @@ export async function stage(work: Work, context: AgentContext): Promise<void> {
   const { message } = work;
   const folder = scratch.folder(work);
   folder.create();
-  const shared = [...('training' in message ? [message.training] : []), ...('model' in message ? [message.model] : [])];
-  for (const ref of shared) await bring(ref, scratch.cached(ref), work, context);
+  for (const ref of sharedInputs(message)) await bring(ref, scratch.cached(ref), work, context);
   const batch = await bringBatch(work, context);
   for (const { skinny } of batch?.parts ?? []) await bring(skinny, folder.input(skinny), work, context);
 
@@ -45,6 +44,11 @@ export async function stage(work: Work, context: AgentContext): Promise<void> {
     journal.addTasks(work, tasks);
     journal.setWorkState(work.work_key, 'running');
   });
+}
+
+/** What several works may read, and the cache keeps: a training set, a model. */
+export function sharedInputs(message: JobMessage): readonly ObjectRef[] {
+  return [...('training' in message ? [message.training] : []), ...('model' in message ? [message.model] : [])];
 }
 
 function unitsOf(message: JobMessage, batch: Batch | null): readonly TaskUnit[] {

@@ -15,7 +15,7 @@ const REFUSED_MILLISECONDS = 60_000;
  * The name of a submission: ours, unique for ever, found again in queue and accounting. 16 digits of the key suffice
  * among one site's jobs, and keep the name inside what squeue prints.
  */
-export function submissionName(workKey: Digest, round: number, number: number): string {
+function submissionName(workKey: Digest, round: number, number: number): string {
   return `ponte-${workKey.slice(0, 16)}-r${round}-s${number}`;
 }
 
@@ -56,6 +56,8 @@ function settle(work: Work, name: string, tasks: readonly Task[], outcome: Submi
         for (const task of tasks) journal.saveTask({ ...task, state: 'waiting', name: task.name });
         journal.postpone(work.work_key, REFUSED_MILLISECONDS);
       });
+      // It answered and will be asked again: that is life.
+      context.signsOfLife.set(work.work_key, context.clock.now().getTime());
       if (outcome.permanent) failWork(work, `the scheduler refuses the job: ${outcome.reason}`, context);
   }
 }

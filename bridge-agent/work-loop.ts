@@ -83,23 +83,21 @@ export class WorkLoop {
   }
 
   async #step(work: Work, observation: Observation): Promise<void> {
-    const mayTry = work.not_before <= this.#context.clock.now().getTime();
-    switch (work.state) {
+    const { journal, clock } = this.#context;
+    if (work.state === 'unwanted') return this.#giveUp(work, observation);
+    if (work.state === 'running') await this.#watch.follow(work, observation);
+    // Again, because the look may have moved it on.
+    const now = journal.work(work.work_key) ?? work;
+    if (now.not_before > clock.now().getTime()) return;
+    switch (now.state) {
       case 'received':
-        if (mayTry)
-          this.#transfer(work, async () => {
-            if (!(await answerFromLake(work, this.#context))) await stage(work, this.#context);
-          });
-        return;
+        return this.#transfer(now, async () => {
+          if (!(await answerFromLake(now, this.#context))) await stage(now, this.#context);
+        });
       case 'running':
-        await this.#watch.follow(work, observation);
-        if (mayTry) await submitWaiting(work, this.#context);
-        return;
+        return submitWaiting(now, this.#context);
       case 'returning':
-        if (mayTry) this.#transfer(work, () => returnOutputs(work, this.#context));
-        return;
-      case 'unwanted':
-        await this.#giveUp(work, observation);
+        return this.#transfer(now, () => returnOutputs(now, this.#context));
     }
   }
 

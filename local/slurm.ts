@@ -16,7 +16,7 @@ import { Daemon } from '#local/slurm/daemons.ts';
 import { freePorts } from '#local/slurm/free-ports.ts';
 import { installSlurm, slurmAvailable } from '#local/slurm/packages.ts';
 
-export { type SlurmAvailability, slurmAvailable } from '#local/slurm/packages.ts';
+export { slurmAvailable } from '#local/slurm/packages.ts';
 
 export interface SlurmSpec {
   /** Absolute; everything of the cluster lies in `home/slurm`. */

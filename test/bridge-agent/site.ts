@@ -17,7 +17,7 @@ import { FolderCloud } from '#test/bridge-agent/folder-cloud.ts';
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export const JOB_FOLDER = here('../../bridge-agent/job');
-export const CONFIGURATION_DIGEST = sha256('a configuration');
+const CONFIGURATION_DIGEST = sha256('a configuration');
 
 export type Behaviour = 'succeed' | 'science' | 'infrastructure' | 'flaky' | 'crash' | 'crash-once';
 
