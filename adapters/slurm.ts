@@ -13,6 +13,7 @@ import {
   type ArrayRequest,
   arraySpecification,
   type DryRun,
+  type EndedTask,
   type LiveTask,
   type Observation,
   type Scheduler,
@@ -72,7 +73,6 @@ export class SlurmScheduler implements Scheduler {
     return status === 0 ? { accepted: true } : { accepted: false, reason: stderr.trim() };
   }
 
-  /** The queue's ends come after those of accounting only when the latter has none: they lack the exit code. */
   async observe(names: readonly string[], since: Date): Promise<Observation> {
     if (names.length === 0) return { kind: 'seen', live: [], ended: [] };
     // Accounting first: what ends between the two looks is then missing from both and is seen at the next one.
@@ -81,7 +81,10 @@ export class SlurmScheduler implements Scheduler {
     const queue = await this.#run('squeue', args);
     if (queue.status !== 0) return { kind: 'failed', reason: queue.stderr.trim() || 'squeue did not answer' };
     const { live, ended } = parseSqueue(queue.stdout);
-    return { kind: 'seen', live, ended: [...ended, ...parseSacct(accounting ?? '')] };
+    const accounted = parseSacct(accounting ?? '');
+    const known = new Set(accounted.map(taskId));
+    // Where both know of an end, accounting also knows the exit code.
+    return { kind: 'seen', live, ended: [...ended.filter((end) => !known.has(taskId(end))), ...accounted] };
   }
 
   async cancel(name: string): Promise<void> {
@@ -161,4 +164,8 @@ export class SlurmScheduler implements Scheduler {
       });
     });
   }
+}
+
+function taskId({ name, jobId, task }: EndedTask): string {
+  return `${name} ${jobId} ${task}`;
 }

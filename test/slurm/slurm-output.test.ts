@@ -92,6 +92,22 @@ describe('the listing of sacct', () => {
     ]);
   });
 
+  it('as Slurm 22.05.8 printed it', () => {
+    const ends = parseSacct(recorded('sacct-22.05.8.txt'));
+    const of = (name: string) =>
+      ends.filter((end) => end.name === name).map(({ task, state, exitCode }) => [task, state, exitCode]);
+    expect(of('ponte-contract-1')).toEqual([
+      [0, 'completed', 0],
+      [2, 'completed', 0],
+      [5, 'failed', 3],
+    ]);
+    expect(of('ponte-contract-5')).toEqual([
+      [0, 'completed', 0],
+      [1, 'cancelled', 0],
+    ]);
+    expect(parseSacctUsage(recorded('sacct-22.05.8.txt')).get('ponte-acct')).toBe(12);
+  });
+
   it('adds up what each name cost', () => {
     expect(parseSacctUsage(text)).toEqual(
       new Map([
