@@ -18,7 +18,7 @@ import {
 
 /** More than one slice of 2000, and not a multiple of it. */
 const ROWS = 4101;
-const TRAINED_ON = { bpz: 100, fzboost: 800 };
+const TRAINED_ON = { bpz: 100, fzboost: 400 };
 
 let rail: Rail;
 let part: string;

@@ -44,7 +44,12 @@ async function estimate(algorithm: string, model: string, folder: string) {
   return await readRecord(task);
 }
 
-test.each(others)('%s needs no more than its file: equal training gives equal estimates', async (algorithm) => {
+/** Two trainings and two estimates. */
+const TIMEOUT_MS = 120_000;
+
+test.each(others)('%s needs no more than its file: equal training gives equal estimates', {
+  timeout: TIMEOUT_MS,
+}, async (algorithm) => {
   // GPz pickles the time of day with its model, so models are compared by what they estimate.
   const first = await estimate(algorithm, await trainModel(rail, algorithm, 300), `${algorithm}-first`);
   const again = await estimate(algorithm, await trainModel(rail, algorithm, 300), `${algorithm}-again`);

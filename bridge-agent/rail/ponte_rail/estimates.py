@@ -39,7 +39,7 @@ def summarise(
 ) -> tuple[Points, NDArray[np.int32]]:
     """Estimates of (N, K) p(z) values and the completed flags; NaN, never 0, where there is no estimate."""
     flags = flags.copy()
-    peak = np.argmax(pdf, axis=1) if len(pdf) > 0 else np.zeros(0, np.intp)
+    peak = np.argmax(pdf, axis=1)
     usable = np.isfinite(pdf).all(axis=1) & (pdf >= 0).all(axis=1) & (pdf > 0).any(axis=1)
     flags[~usable] |= Flag.PDF_UNUSABLE
     flags[usable & ((peak == 0) | (peak == len(grid) - 1))] |= Flag.PEAK_AT_EDGE

@@ -70,4 +70,5 @@ def classify(error: BaseException, where: str) -> WorkerError:
         return WorkerError("DISK_FULL", "infrastructure", f"{where}: {said}. Free scratch space or raise the quota.")
     if isinstance(error, OSError):
         return WorkerError("FILE_SYSTEM", "infrastructure", f"{where}: {said}. Look at the node's scratch file system.")
-    return WorkerError("ALGORITHM_FAILED", "science", f"{where}: RAIL raised {said}. The traceback is in the job's log.")
+    message = f"{where}: RAIL raised {said}. The traceback is in the job's log."
+    return WorkerError("ALGORITHM_FAILED", "science", message)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -50,18 +49,36 @@ def make_reference_data(algorithms: list[Algorithm]) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".bpz-", dir=folder.parent))
     source = Path(RAILDIR) / "rail" / "examples_data" / "estimation_data" / "data"
-    for name in ("SED", "FILTER"):
-        shutil.copytree(source / name, building / name)
-    (building / "AB").mkdir()
-    os.environ["BPZDATAPATH"] = str(building)  # desc_bpz reads it when it is imported
-    for algorithm in using:
-        _make_template_fluxes(building, algorithm)
-    (building / _DIGEST_FILE).write_text(_digest(building))
-    for path in (building, *building.rglob("*")):
-        path.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH | (0o111 if path.is_dir() else 0))
-    shutil.rmtree(folder, ignore_errors=True)
-    building.rename(folder)
+    try:
+        for name in ("SED", "FILTER"):
+            shutil.copytree(source / name, building / name)
+        (building / "AB").mkdir()
+        os.environ["BPZDATAPATH"] = str(building)  # desc_bpz reads it when it is imported
+        for algorithm in using:
+            _make_template_fluxes(building, algorithm)
+        (building / _DIGEST_FILE).write_text(_digest(building))
+        _discard(folder)
+        _set_writable(building, False)
+        try:
+            building.rename(folder)
+        except OSError:
+            if not (folder / _DIGEST_FILE).is_file():
+                raise
+            # Another process made the same files at the same time, and was first.
+    finally:
+        _discard(building)
     return folder
+
+
+def _set_writable(folder: Path, writable: bool) -> None:
+    for path in (folder, *folder.rglob("*")):
+        path.chmod((0o644 if writable else 0o444) | (0o111 if path.is_dir() else 0))
+
+
+def _discard(folder: Path) -> None:
+    if folder.exists():
+        _set_writable(folder, True)
+        shutil.rmtree(folder)
 
 
 def _make_template_fluxes(folder: Path, algorithm: Algorithm) -> None:
@@ -78,7 +95,8 @@ def _missing_template_fluxes(folder: Path, algorithm: Algorithm) -> list[tuple[s
     listed = (folder / "SED" / parameters["spectra_file"]).read_text().splitlines()
     spectra = [line.split()[0].removesuffix(".sed") for line in listed if line.strip() and not line.startswith("#")]
     pairs = [(spectrum, name) for spectrum in spectra for name in parameters["filter_list"]]
-    return [(spectrum, name) for spectrum, name in pairs if not (folder / "AB" / f"{spectrum}.{name}.{suffix}.AB").exists()]
+    present = {path.name for path in (folder / "AB").iterdir()}
+    return [(spectrum, name) for spectrum, name in pairs if f"{spectrum}.{name}.{suffix}.AB" not in present]
 
 
 def _digest(folder: Path) -> str:

@@ -57,7 +57,9 @@ def inform(algorithm: Algorithm, training: Photometry, model: Path) -> None:
     stage.inform({**training.columns, "redshift": training.redshift})
 
 
-def estimate(stage: CatEstimator, algorithm: Algorithm, sample: Photometry) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+def estimate(
+    stage: CatEstimator, algorithm: Algorithm, sample: Photometry
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
     """p(z) on the grid, slice by slice: exactly the float64 values of RAIL's ensemble.
 
     The slices are as few as the registered chunk size allows and as equal as can be: a slice of a single row would
@@ -89,8 +91,8 @@ def _make_stage(algorithm: Algorithm, class_name: str, parameters: dict[str, Any
     known = set(stage_class.config_options) | {tag for tag, _ in (*stage_class.inputs, *stage_class.outputs)}
     unknown = sorted(set(parameters) - known)
     if unknown:
-        message = f"{class_name} has no parameter {', '.join(unknown)}. Correct schemas/algorithms/{algorithm.name}.json."
-        raise bad_task("ALGORITHM_INVALID", message)
+        message = f"{class_name} has no parameter {', '.join(unknown)}"
+        raise bad_task("ALGORITHM_INVALID", f"{message}. Correct schemas/algorithms/{algorithm.name}.json.")
     ours = {name: value for name, value in _common_parameters(algorithm).items() if name in known}
     return stage_class.make_stage(name=f"ponte_{algorithm.name}", **ours, **parameters, **extra)
 

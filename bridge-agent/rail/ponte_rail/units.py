@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from rail.estimation.estimator import CatEstimator
 
 from ponte_rail.algorithm import Algorithm
-from ponte_rail.estimates import summarise
+from ponte_rail.estimates import NAMES, Points, summarise
 from ponte_rail.evaluation import evaluate
 from ponte_rail.failures import WorkerError, bad_input
 from ponte_rail.held_out import inside_grid, split, with_redshift
@@ -69,9 +70,9 @@ class Work:
             raise WorkerError("HELD_OUT_EMPTY", "science", "no held-out row has a redshift to compare with")
         read = clock.lap()
         pdf = np.concatenate([values for _, values in estimate(self._ready_stage(), self.algorithm, sample)])
-        points, _ = summarise(pdf, grid_of(self.algorithm), sample.flags)
-        estimated = np.isfinite(points["z_mode"])
-        report = evaluate(self.algorithm, grid_of(self.algorithm), pdf, estimated, np.asarray(sample.redshift, np.float64))
+        grid, redshift = grid_of(self.algorithm), sample.redshift.astype(np.float64)
+        points, _ = summarise(pdf, grid, sample.flags)
+        report = evaluate(self.algorithm, grid, pdf, np.isfinite(points["z_mode"]), redshift)
         compute = clock.lap()
         text = json.dumps(report, indent=1) + "\n"
         write = _text_writer(text)
@@ -94,15 +95,15 @@ class Work:
                 compute += clock.lap()
                 writer.write_batch(pdf_batch(schema, sample.object_id[rows], pdf))
                 write += clock.lap()
-        points, _ = summarise(np.zeros((0, len(grid))), grid, np.zeros(0, np.int32))
-        joined = {name: np.concatenate([points[name], *(part[name] for part in parts)]) for name in points}
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in NAMES}
+        write_points = self._points_writer(sample, joined, flags)
         outputs = [
-            produce("points", unit.output_dir, self.attempt_id, len(sample), self._points_writer(sample, joined, flags)),
+            produce("points", unit.output_dir, self.attempt_id, len(sample), write_points),
             produce("pdf", unit.output_dir, self.attempt_id, len(sample), pdf_file.rename),
         ]
         return Outcome(None, len(sample), outputs, 0.0, read, compute, write + clock.lap())
 
-    def _points_writer(self, sample: Photometry, points: dict[str, NDArray[np.float32]], flags: NDArray[np.int32]):
+    def _points_writer(self, sample: Photometry, points: Points, flags: NDArray[np.int32]) -> Callable[[Path], None]:
         table = points_table(self.algorithm, sample.object_id, points, flags)
 
         def write(path: Path) -> None:
@@ -123,6 +124,8 @@ class Work:
         if len(sample) != part.rows:
             message = f"the input has {len(sample)} rows, the task says {part.rows}. Derive the part again."
             raise bad_input("INPUT_ROWS", "science", message)
+        if len(sample) == 0:
+            raise bad_input("INPUT_EMPTY", "science", "the input has no rows. Leave it out of the batch.")
         return sample
 
     def _ready_stage(self) -> CatEstimator:
@@ -141,7 +144,7 @@ class _Clock:
         return self._last - last
 
 
-def _text_writer(text: str):
+def _text_writer(text: str) -> Callable[[Path], None]:
     def write(path: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
