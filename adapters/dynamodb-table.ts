@@ -1,4 +1,5 @@
-import { type DynamoDBClient, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CancellationReason, type DynamoDBClient, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
 import {
   DynamoDBDocumentClient,
   GetCommand,
@@ -7,8 +8,17 @@ import {
   type TransactWriteCommandInput,
 } from '@aws-sdk/lib-dynamodb';
 import { z } from 'zod';
-import { TransientError } from '#core/errors.ts';
-import type { Condition, Item, Key, Page, Table, Write, WriteOutcome } from '#core/table.ts';
+import { InvariantError, TransientError } from '#core/errors.ts';
+import {
+  type Condition,
+  checkWrites,
+  type Item,
+  type Key,
+  type Page,
+  type Table,
+  type Write,
+  type WriteOutcome,
+} from '#core/table.ts';
 
 const itemSchema: z.ZodType<Item> = z.intersection(
   z.object({ pk: z.string(), sk: z.string() }),
@@ -52,22 +62,59 @@ export class DynamoDbTable implements Table {
   }
 
   async write(writes: readonly [Write, ...Write[]]): Promise<WriteOutcome> {
+    checkWrites(writes);
     const TransactItems = writes.map((write) => toTransactItem(this.#name, write));
-    try {
-      await this.#client.send(new TransactWriteCommand({ TransactItems }));
-      return { written: true };
-    } catch (error) {
-      if (!(error instanceof TransactionCanceledException)) throw error;
-      const reasons = (error.CancellationReasons ?? []).map((reason) => reason.Code ?? 'None');
-      const refused = reasons.flatMap((code, position) => (code === 'ConditionalCheckFailed' ? [position] : []));
+    for (let attempt = 1; ; attempt += 1) {
+      const reasons = await this.#transact(TransactItems);
+      if (!reasons) return { written: true };
+      const codes = reasons.map((reason) => reason.Code ?? 'None');
+      const refused = codes.flatMap((code, position) => (code === 'ConditionalCheckFailed' ? [position] : []));
       if (refused.length > 0) return { written: false, refused };
-      throw new TransientError(`the table did not take the write: ${reasons.join(', ')}`, {
-        code: 'TABLE_BUSY',
-        hint: 'Another writer was in the way; the same write may be tried again.',
-        cause: error,
-      });
+      if (!codes.some((code) => PASSING.includes(code))) throw unfit(reasons);
+      if (attempt === ATTEMPTS) throw busy(codes);
+      await sleep(pauseMilliseconds(attempt));
     }
   }
+
+  /** Why the transaction was cancelled, a reason for each of its items; null when it was done. */
+  async #transact(TransactItems: TransactItem[]): Promise<CancellationReason[] | null> {
+    try {
+      await this.#client.send(new TransactWriteCommand({ TransactItems }));
+      return null;
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      return error.CancellationReasons ?? [];
+    }
+  }
+}
+
+/** Reasons that go away by themselves. DynamoDB cancels whichever of two transactions comes second to a row. */
+const PASSING = ['TransactionConflict', 'ThrottlingError', 'ProvisionedThroughputExceeded'];
+
+/**
+ * 64 chunks that settle at once add to one row of their release. Each pause is random up to 25 ms, 50 ms, ... 1.6 s, so
+ * all attempts together wait 5.6 s on average and 11.2 s at most, well within a function's two minutes.
+ */
+const ATTEMPTS = 13;
+const FIRST_PAUSE_MS = 25;
+const LONGEST_PAUSE_MS = 1600;
+
+const pauseMilliseconds = (attempt: number) =>
+  Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS);
+
+function busy(codes: readonly string[]): TransientError {
+  return new TransientError(`the table did not take the write in ${ATTEMPTS} attempts: ${codes.join(', ')}`, {
+    code: 'TABLE_BUSY',
+    hint: 'Other writers stayed in the way; nothing was written and the same write may be tried again.',
+  });
+}
+
+function unfit(reasons: readonly CancellationReason[]): InvariantError {
+  const said = reasons.flatMap(({ Code, Message }) => (Code === 'None' ? [] : [`${Code}: ${Message ?? ''}`]));
+  return new InvariantError(`the table refused the write: ${said.join('; ')}`, {
+    code: 'WRITE_UNFIT',
+    hint: 'This is a bug of the caller, or the row is of another version.',
+  });
 }
 
 type TransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[number];
@@ -105,7 +152,9 @@ class Expression {
   readonly #values: Record<string, unknown> = {};
 
   name(attribute: string): string {
-    const placeholder = `#${attribute.replace(/\W/g, '_')}`;
+    const known = Object.keys(this.#names).find((placeholder) => this.#names[placeholder] === attribute);
+    if (known) return known;
+    const placeholder = `#n${Object.keys(this.#names).length}`;
     this.#names[placeholder] = attribute;
     return placeholder;
   }
@@ -131,6 +180,8 @@ class Expression {
       case 'equals':
         return `${name} = ${this.value(condition.value)}`;
       case 'oneOf':
+        // `IN ()` is no expression; nothing is one of none.
+        if (condition.values.length === 0) return `(attribute_exists(${name}) AND attribute_not_exists(${name}))`;
         return `${name} IN (${condition.values.map((value) => this.value(value)).join(', ')})`;
       case 'atLeast':
         return `${name} >= ${this.value(condition.value)}`;

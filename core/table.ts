@@ -1,3 +1,5 @@
+import { InvariantError } from '#core/errors.ts';
+
 /** A JSON-like attribute value. Numbers are exact up to 2^53. */
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [name: string]: Value };
 
@@ -60,15 +62,56 @@ export interface Page {
   readonly cursor: Key | null;
 }
 
+/** DynamoDB's limit on the rows of one transaction. */
+const MOST_WRITES = 100;
+
+/** The row that a write is about. */
+export function keyOf(write: Write): Key {
+  return write.kind === 'put' ? { pk: write.item.pk, sk: write.item.sk } : write.key;
+}
+
+/** One text for one key. */
+export function rowAddress(key: Key): string {
+  return JSON.stringify([key.pk, key.sk]);
+}
+
+/**
+ * What every table refuses before it looks at a row, so that no adapter is kinder than another.
+ * @throws {InvariantError} `WRITE_MALFORMED`: too many rows, a row twice, an attribute twice, or nothing to do.
+ */
+export function checkWrites(writes: readonly Write[]): void {
+  if (writes.length > MOST_WRITES) throw malformed(`${writes.length} rows; the limit is ${MOST_WRITES}`);
+  const rows = new Set(writes.map((write) => rowAddress(keyOf(write))));
+  if (rows.size < writes.length) throw malformed('the same row twice');
+  for (const write of writes) {
+    if (write.kind !== 'update') continue;
+    const named = [...Object.keys(write.set ?? {}), ...Object.keys(write.add ?? {}), ...(write.remove ?? [])];
+    if (named.length === 0) throw malformed(`an update of ${rowAddress(write.key)} that changes nothing`);
+    if (new Set(named).size < named.length || named.includes('pk') || named.includes('sk')) {
+      throw malformed(`an update of ${rowAddress(write.key)} that names an attribute twice, or its key`);
+    }
+  }
+}
+
+function malformed(what: string): InvariantError {
+  return new InvariantError(`a write has ${what}`, { code: 'WRITE_MALFORMED', hint: 'This is a bug of the caller.' });
+}
+
 /**
  * The metadata table. All reads are strongly consistent; `write` is all or nothing, up to 100 rows, each row once.
  * Every adapter passes test/contracts/table.ts.
  */
 export interface Table {
   get(key: Key): Promise<Item | null>;
-  /** Rows of one partition whose sort key starts with `prefix`, in the order of the sort key. */
+  /**
+   * Rows of one partition whose sort key starts with `prefix` (not empty), in the order of the sort key's UTF-8 bytes.
+   * A page may be shorter than `limit`, even empty, and still have a cursor.
+   */
   query(pk: string, prefix: string, page?: { readonly limit?: number; readonly after?: Key }): Promise<Page>;
-  /** @throws {TransientError} when it is not known whether the write happened, or another writer was in the way. */
+  /**
+   * @throws {TransientError} when other writers stayed in the way; {InvariantError} `WRITE_MALFORMED`, or
+   * `WRITE_UNFIT` when a row does not take such a write, for instance an addition to a text.
+   */
   write(writes: readonly [Write, ...Write[]]): Promise<WriteOutcome>;
 }
 
