@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,14 +11,22 @@ import { findProcess, type ProcessRecord, startDetached, stopProcess } from '#lo
 import { run } from '#local/process.ts';
 import type { RailEnvironment } from '#local/rail-environment.ts';
 
+export interface SlurmSite {
+  readonly partition: string;
+  /** Whether sacct answers. */
+  readonly accounting: boolean;
+  /** Path of slurm.conf, when it is not where Slurm looks by itself. */
+  readonly slurmConf?: string;
+}
+
 /** A site on this machine: the agent as its own process, and the scheduler it submits to. */
 export interface SiteOptions {
   readonly home: string;
   readonly handle: CloudHandle;
   readonly outputs: { readonly JobQueueUrl?: string; readonly LakeBucket?: string; readonly AgentRoleArn?: string };
   readonly rail: RailEnvironment;
-  /** Partition of the Slurm to submit to, or null for the built-in scheduler. */
-  readonly slurm: { readonly partition: string; readonly accounting: boolean } | null;
+  /** The Slurm to submit to, or null for the built-in scheduler. */
+  readonly slurm: SlurmSite | null;
   readonly log: (line: string) => void;
 }
 
@@ -47,20 +55,29 @@ export async function startSite(options: SiteOptions): Promise<ProcessRecord> {
   if (running?.configuration === text) return running;
   if (running) await stopProcess(running);
   await writeFile(files.configuration, text, { mode: 0o600 });
+  const agent = await launch(options.home, options.handle, text);
+  const through = configuration.scheduler.kind === 'slurm' ? 'Slurm' : 'the built-in scheduler';
+  options.log(`the agent runs as process ${agent.pid}, through ${through}`);
+  return agent;
+}
+
+/** Starts the agent again as it was configured last: what a service manager does after a crash. */
+export async function resumeSite(home: string, handle: CloudHandle): Promise<ProcessRecord> {
+  return launch(home, handle, await readFile(siteFiles(home).configuration, 'utf8'));
+}
+
+function launch(home: string, handle: CloudHandle, configuration: string): Promise<ProcessRecord> {
+  const files = siteFiles(home);
   const bin = join(REPOSITORY, 'node_modules', '.bin');
-  const agent = await startDetached({
+  return startDetached({
     command: [join(bin, 'node'), join(REPOSITORY, 'cli', 'main.ts'), 'agent', 'run', '--config', files.configuration],
     cwd: files.folder,
-    env: { ...process.env, ...cloudEnvironment(options.handle), PATH: `${bin}:${process.env.PATH ?? ''}` },
+    env: { ...process.env, ...cloudEnvironment(handle), PATH: `${bin}:${process.env.PATH ?? ''}` },
     logFile: files.log,
     recordFile: files.process,
     marker: files.configuration,
-    configuration: text,
+    configuration,
   });
-  options.log(
-    `the agent runs as process ${agent.pid}, through ${configuration.scheduler.kind === 'slurm' ? 'Slurm' : 'the built-in scheduler'}`,
-  );
-  return agent;
 }
 
 function siteConfiguration({ home, handle, outputs, rail, slurm }: SiteOptions) {

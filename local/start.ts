@@ -1,10 +1,16 @@
+import { parseArgs } from 'node:util';
 import { ponteHome } from '#cli/home.ts';
 import { reportText } from '#cli/report-text.ts';
 import { PonteError } from '#core/errors.ts';
 import { DEMO_RELEASE, type DemoResult, runDemo } from '#local/demo.ts';
 import { localDown } from '#local/machine.ts';
 
-/** `npm start`: the whole way once, then a summary. Ctrl-C leaves nothing running. */
+/**
+ * `npm start`: the whole way once, then a summary. Ctrl-C leaves nothing running. `npm start -- --scheduler=local` uses
+ * the built-in scheduler also where a Slurm answers.
+ */
+const { values } = parseArgs({ options: { scheduler: { type: 'string', default: 'auto' } } });
+const scheduler = values.scheduler === 'local' ? 'local' : 'auto';
 const home = ponteHome();
 const started = Date.now();
 const log = (line: string) =>
@@ -18,7 +24,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 try {
-  const result = await runDemo({ home, log });
+  const result = await runDemo({ home, log, scheduler });
   console.log(summary(result));
 } catch (error) {
   if (error instanceof PonteError) console.error(`error: ${error.message}\n  ${error.hint}`);
