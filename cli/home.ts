@@ -8,3 +8,8 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 export function ponteHome(): string {
   return resolve(process.env.PONTE_HOME ?? join(ROOT, '.ponte'));
 }
+
+/** Where Python environments live: below the home, unless `PONTE_PYTHON_HOME` names a place that several homes share. */
+export function pythonHome(): string {
+  return resolve(process.env.PONTE_PYTHON_HOME ?? ponteHome());
+}

@@ -1,27 +1,3 @@
-import { Command } from 'commander';
-import { agentCommand } from '#cli/commands/agent.ts';
-import { approveCommand, campaignCommand } from '#cli/commands/campaign.ts';
-import { chunksCommand, uploadCommand } from '#cli/commands/chunks.ts';
-import { deliveriesCommand, verifyCommand } from '#cli/commands/deliveries.ts';
-import { localCommand } from '#cli/commands/local.ts';
-import { releaseCommand } from '#cli/commands/release.ts';
+import { ponteProgram } from '#cli/program.ts';
 
-const program = new Command('ponte')
-  .description('Photo-z tables, from an uploaded object catalogue to a federated dataset.')
-  .showHelpAfterError('(ponte --help, or ponte <verb> --help, shows examples)')
-  .addHelpText('after', '\nEvery verb takes --json. Try: npm start');
-
-for (const add of [
-  localCommand,
-  releaseCommand,
-  uploadCommand,
-  chunksCommand,
-  campaignCommand,
-  approveCommand,
-  deliveriesCommand,
-  verifyCommand,
-  agentCommand,
-]) {
-  add(program);
-}
-await program.parseAsync();
+await ponteProgram().parseAsync();

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LocalScheduler } from '#adapters/local-scheduler.ts';
-import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
+import { type AgentConfiguration, readAgentConfiguration } from '#bridge-agent/configuration.ts';
 import { InvariantError } from '#core/errors.ts';
 import { type CloudHandle, cloudEnvironment, REGION } from '#local/cloud.ts';
 import { findProcess, type ProcessRecord, startDetached, stopProcess } from '#local/cloud-process.ts';
@@ -121,7 +121,7 @@ export async function stopSite({ home, log }: Pick<SiteOptions, 'home' | 'log'>)
   }
   await rm(files.process, { force: true });
   if (existsSync(files.scheduler)) await endLocalJobs(files.scheduler);
-  await endSlurmJobs();
+  await endSlurmJobs(files.configuration);
 }
 
 const END_WAIT_SECONDS = 40;
@@ -140,11 +140,15 @@ async function endLocalJobs(stateFolder: string): Promise<void> {
   await scheduler.close();
 }
 
-/** Jobs of ours that a Slurm on this machine still holds. Without Slurm there are none. */
-async function endSlurmJobs(): Promise<void> {
-  const listed = await run(['squeue', '--noheader', '--format=%j', '--me']).catch(() => '');
+/** Jobs of ours that the site's Slurm still holds. */
+async function endSlurmJobs(configuration: string): Promise<void> {
+  const site = await readAgentConfiguration(configuration).catch(() => null);
+  if (site?.scheduler.kind !== 'slurm') return;
+  const { slurmConf } = site.scheduler;
+  const env = { ...process.env, ...(slurmConf === undefined ? {} : { SLURM_CONF: slurmConf }) };
+  const listed = await run(['squeue', '--noheader', '--format=%j', '--me'], { env }).catch(() => '');
   const ours = new Set(listed.split('\n').filter((name) => /^ponte-[0-9a-f]{16}-/.test(name)));
-  for (const name of ours) await run(['scancel', `--name=${name}`]).catch(() => '');
+  for (const name of ours) await run(['scancel', `--name=${name}`], { env }).catch(() => '');
 }
 
 /** The agent if it runs, else null. */

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ponteHome } from '#cli/home.ts';
+import { ponteHome, pythonHome } from '#cli/home.ts';
 import { reportText } from '#cli/report-text.ts';
 import { PonteError } from '#core/errors.ts';
 import { DEMO_RELEASE, type DemoResult, runDemo } from '#local/demo.ts';
@@ -24,7 +24,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 try {
-  const result = await runDemo({ home, log, scheduler });
+  const result = await runDemo({ home, pythonHome: pythonHome(), log, scheduler });
   console.log(summary(result));
 } catch (error) {
   if (error instanceof PonteError) console.error(`error: ${error.message}\n  ${error.hint}`);

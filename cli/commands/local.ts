@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { ponteHome } from '#cli/home.ts';
+import { ponteHome, pythonHome } from '#cli/home.ts';
 import { answer, type OutputOptions, progress } from '#cli/output.ts';
 import { localDown, localReset, localStatus, localUp } from '#local/machine.ts';
 
@@ -12,7 +12,7 @@ export function localCommand(program: Command): void {
     .addHelpText('after', '\nExample:\n  ponte local up')
     .action((options: OutputOptions) =>
       answer(options, async () => {
-        const up = await localUp({ home: ponteHome(), log: progress });
+        const up = await localUp({ home: ponteHome(), pythonHome: pythonHome(), log: progress });
         return {
           json: up,
           text: `the local cloud answers on ${up.url}; the agent runs jobs through ${up.scheduler}`,

@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { openCloud } from '#cli/context.ts';
 import { viewRelease } from '#cli/operations/look.ts';
 import { campaignPartition } from '#core/campaign.ts';
@@ -11,7 +13,9 @@ import { DEMO_RELEASE, type DemoResult, runDemo } from '#local/demo.ts';
 import { resumeSite, siteFiles } from '#local/site.ts';
 import { expectEachPartOnce, expectPlainRail, expectWholeTable } from '#test/e2e/delivered.ts';
 import { DemoHome, log, pythonHome } from '#test/e2e/demo-home.ts';
+import { type Interrupted, interruptStart } from '#test/e2e/interrupted-start.ts';
 import { uploadFiveTimesOutOfOrder } from '#test/e2e/uploads.ts';
+import { ponte, ponteJson } from '#test/e2e/verbs.ts';
 import { prepareCheckers } from '#test/python/checkers.ts';
 
 const WHOLE_WAY_MS = 15 * 60 * 1000;
@@ -20,6 +24,7 @@ const WHOLE_WAY_MS = 15 * 60 * 1000;
 describe('from an upload to a federated table, with the agent killed on the way', () => {
   let machine: DemoHome;
   let result: DemoResult;
+  let interrupted: Interrupted;
   let kills = 0;
 
   async function killAgent(): Promise<void> {
@@ -54,6 +59,7 @@ describe('from an upload to a federated table, with the agent killed on the way'
   beforeAll(async () => {
     await prepareCheckers();
     machine = await DemoHome.create();
+    interrupted = await interruptStart(machine.home, /still informing/);
     const onState = async (state: string) => {
       if (state === 'estimating') await breakThings();
     };
@@ -61,6 +67,11 @@ describe('from an upload to a federated table, with the agent killed on the way'
   }, WHOLE_WAY_MS);
 
   afterAll(() => machine?.remove(), 120_000);
+
+  it('leaves nothing running after Ctrl-C, and goes on from there', () => {
+    expect(interrupted).toEqual({ status: 130, left: [] });
+    expect(result.report.campaign.state).toBe('delivered');
+  });
 
   it('delivers every row once, less exactly those of the damaged chunk', { timeout: 240_000 }, async () => {
     expect(kills).toBe(2);
@@ -83,6 +94,53 @@ describe('from an upload to a federated table, with the agent killed on the way'
     expect(again.report.campaign).toEqual(result.report.campaign);
     expect(again.report.ledger).toEqual(result.report.ledger);
     expect(again.folder).toBe(result.folder);
+  });
+
+  it('tells the operator the same through every verb', { timeout: 60_000 }, async () => {
+    const { home } = machine;
+    const chunks = await ponteJson(
+      z.object({ chunks: z.array(z.object({ state: z.string() })) }),
+      home,
+      'chunks',
+      DEMO_RELEASE,
+    );
+    const watch = await ponteJson(
+      z.object({ campaign: z.object({ state: z.string() }) }),
+      home,
+      'campaign',
+      'watch',
+      DEMO_RELEASE,
+    );
+    const report = await ponteJson(
+      z.object({ rows: z.object({ delivered: z.int() }) }),
+      home,
+      'campaign',
+      'report',
+      DEMO_RELEASE,
+    );
+    const listed = await ponteJson(
+      z.object({ deliveries: z.array(z.object({ delivery: z.string() })) }),
+      home,
+      'deliveries',
+    );
+    const folder = join(home, 'fetched');
+    const fetched = await ponteJson(
+      z.object({ files: z.int() }),
+      home,
+      'fetch',
+      listed.deliveries[0]?.delivery ?? '',
+      folder,
+    );
+    const verified = await ponteJson(z.object({ sound: z.boolean(), rows: z.int() }), home, 'verify', folder);
+    const late = await ponte(home, 'approve', DEMO_RELEASE, '--report', 'ffffffff');
+
+    expect(chunks.chunks.filter((chunk) => chunk.state === 'delivered')).toHaveLength(5);
+    expect(watch.campaign.state).toBe('delivered');
+    expect(report.rows.delivered).toBe(result.report.rows.delivered);
+    expect(fetched.files).toBeGreaterThan(result.report.campaign.catalogue?.partitions ?? 0);
+    expect(verified).toMatchObject({ sound: true, rows: result.report.rows.delivered });
+    expect(late.status).toBe(1);
+    expect(late.stderr).toContain('not ffffffff');
   });
 
   it('makes one chunk of five uploads of the same bytes, whatever the order of the events', { timeout: 180_000 }, () =>
