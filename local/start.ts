@@ -16,8 +16,10 @@ const started = Date.now();
 const log = (line: string) =>
   console.log(`${String(Math.round((Date.now() - started) / 1000)).padStart(4)} s  ${line}`);
 
+let stopping = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
+    stopping = true;
     log(`${signal}: stopping what runs; npm start goes on from here, npm run reset starts from nothing`);
     localDown({ home, log }).finally(() => process.exit(signal === 'SIGINT' ? 130 : 143));
   });
@@ -27,6 +29,8 @@ try {
   const result = await runDemo({ home, pythonHome: pythonHome(), log, scheduler });
   console.log(summary(result));
 } catch (error) {
+  // What fails because everything is being stopped needs no words; the one who stops it ends the process.
+  if (stopping) await new Promise<never>(() => {});
   if (error instanceof PonteError) console.error(`error: ${error.message}\n  ${error.hint}`);
   else console.error(error);
   process.exit(1);

@@ -11,11 +11,13 @@ let cloud: CloudUnderTest;
 let lake: string;
 let landing: string;
 let queue: { readonly url: string; readonly arn: string };
+let closed: { readonly url: string; readonly arn: string };
 let reader: string;
 
 beforeAll(async () => {
   cloud = await CloudUnderTest.start();
   [lake, landing, queue] = await Promise.all([cloud.bucket(), cloud.bucket(), cloud.queue()]);
+  closed = await cloud.queue({ Policy: JSON.stringify(TLS_ONLY_QUEUE) });
   for (const Bucket of [lake, landing]) {
     await cloud.s3.send(new PutObjectCommand({ Bucket, Key: 'skinny/part', Body: 'rows' }));
     await cloud.s3.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify(tlsOnly(Bucket)) }));
@@ -65,6 +67,19 @@ function tlsOnly(bucket: string): object {
   };
   return { Version: '2012-10-17', Statement: [Statement] };
 }
+
+const TLS_ONLY_QUEUE = {
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Effect: 'Deny',
+      Principal: { AWS: '*' },
+      Action: 'sqs:*',
+      Resource: '*',
+      Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+    },
+  ],
+};
 
 async function asAgent() {
   const endpoint = { endpoint: cloud.handle.url, region: REGION };
@@ -118,4 +133,23 @@ test('keeps the session of a role over a kill', async () => {
 
   const answers = [lake, landing].map((Bucket) => refusal(s3.send(new GetObjectCommand({ Bucket, Key }))));
   expect(await Promise.all(answers)).toEqual(['accepted', 'AccessDenied']);
+});
+
+test('lets an execution that goes on after a kill use a TLS-only queue', async () => {
+  const States = {
+    Later: { Type: 'Wait', Seconds: 3, Next: 'Send' },
+    Send: {
+      Type: 'Task',
+      Resource: 'arn:aws:states:::sqs:sendMessage',
+      Parameters: { QueueUrl: closed.url, MessageBody: 'from the resumed execution' },
+      End: true,
+    },
+  };
+  const arn = await cloud.start({ StartAt: 'Later', States });
+  await cloud.snapshot();
+
+  await cloud.kill();
+
+  expect(await cloud.ended(arn)).toMatchObject({ status: 'SUCCEEDED' });
+  expect(await cloud.receive(closed.url)).toEqual(['from the resumed execution']);
 });

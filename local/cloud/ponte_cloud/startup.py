@@ -8,6 +8,12 @@ from ministack import app
 
 logger = logging.getLogger("ponte_cloud")
 _callbacks: list[Callable[[], None]] = []
+_preparations: list[Callable[[], None]] = []
+
+
+def before_each(prepare: Callable[[], None]) -> None:
+    """Registers what gives a callback's context what a request's context has."""
+    _preparations.append(prepare)
 
 
 def after_restore(callback: Callable[[], None]) -> None:
@@ -19,7 +25,13 @@ def after_restore(callback: Callable[[], None]) -> None:
         def restore_and_continue() -> None:
             restore()
             for each in _callbacks:
-                contextvars.copy_context().run(each)
+                contextvars.copy_context().run(_prepare_and_run, each)
 
         app._load_persisted_state = restore_and_continue
     _callbacks.append(callback)
+
+
+def _prepare_and_run(callback: Callable[[], None]) -> None:
+    for prepare in _preparations:
+        prepare()
+    callback()
