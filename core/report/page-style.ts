@@ -54,7 +54,9 @@ svg text { fill: var(--soft); font: 13px system-ui, "DejaVu Sans", sans-serif; }
 .band-key { background: var(--mark); opacity: .25; }
 details { margin: .6rem 0; }
 summary { cursor: pointer; }
-details table { width: auto; margin: .6rem 0 1rem; }
+details .charts { align-items: start; }
+details table { width: auto; }
+details th, details td { padding: .15rem .7rem; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 @media (max-width: 34rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; }
   table { font-size: .85rem; } th, td { padding: .4rem .3rem; } .metrics tbody th { min-width: 8rem; } }

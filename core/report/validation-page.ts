@@ -90,8 +90,10 @@ ${calibrationChart(validated)}
 ${redshiftChart(validated)}
 </div>
 <details><summary>The numbers of both charts</summary>
+<div class="charts">
 ${binTable(`PIT values of ${algorithm}`, ['from', 'to', 'objects'], pit.edges, [pit.counts.map(count)], 2)}
 ${binTable(`Redshift distribution by ${algorithm}`, ['from', 'to', 'true', 'stacked p(z)'], nz.edges, [nz.true.map(count), nz.estimated.map((each) => decimal(each, 1))], 2)}
+</div>
 </details>
 <dl>
 <dt>Model</dt><dd><code>${model.key}</code>, ${bytes(model.sizeBytes)}</dd>

@@ -1,0 +1,109 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { approvalKey } from '#core/approval.ts';
+import { campaignIndexKey, campaignKey } from '#core/campaign.ts';
+import { chunkKey, partKey, pointerKey } from '#core/chunk.ts';
+import { deliveryKey } from '#core/delivery.ts';
+import { sha256 } from '#core/digest.ts';
+import { FINDING_CODES } from '#core/integrity.ts';
+import { ledgerKey } from '#core/ledger.ts';
+import { expectedKey, releaseKey } from '#core/release.ts';
+import { estimateRowKey, workKeyOf } from '#core/work.ts';
+import { COLUMN_TABLE, FLAG_TABLE } from '#test/report/column-tables.ts';
+import { anchors, DOCUMENTS, prose, quoted, ROOT, read, tableRows } from '#test/report/markdown.ts';
+
+/** Folders and files at the top of the repository, by which a path in a text is known as one. */
+const PATH = /^(core|adapters|functions|bridge-agent|cli|infra|schemas|local|test|docs)\/[A-Za-z0-9_./-]+$/;
+
+describe.each(DOCUMENTS)('%s', (document) => {
+  const text = read(document);
+
+  test('links to documents and headings that exist', () => {
+    const links = [...prose(text).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
+    for (const link of links.filter((each) => !each.startsWith('http'))) {
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? document : normalize(join(dirname(document), path));
+
+      expect(existsSync(join(ROOT, target)), `${link} of ${document}`).toBe(true);
+      if (anchor !== undefined) expect(anchors(read(target)), link).toContain(anchor);
+    }
+  });
+
+  test('names files and folders that exist', () => {
+    const named = quoted(prose(text)).filter((each) => PATH.test(each));
+
+    expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+});
+
+describe('ARCHITECTURE.md', () => {
+  const DIGEST = sha256('any');
+  const keys = [
+    releaseKey('{release}'),
+    expectedKey('{release}', '{name}'),
+    chunkKey('{release}', DIGEST),
+    pointerKey('{release}', '{name}'),
+    partKey('{release}', DIGEST, 7),
+    campaignIndexKey('{release}', '{campaign}'),
+    campaignKey('{campaign}'),
+    ledgerKey('{campaign}'),
+    approvalKey('{campaign}'),
+    estimateRowKey('{campaign}', DIGEST, '{algorithm}'),
+    workKeyOf(DIGEST),
+    deliveryKey('{delivery}'),
+  ];
+
+  test.each(keys)('has the row with the key $pk $sk', (key) => {
+    const pattern = (text: string) =>
+      text
+        .replaceAll(DIGEST, '{}')
+        .replace('000007', '{}')
+        .replaceAll(/\{(chunkId|partId|workKey|index)\}/g, '{}');
+    const rows = tableRows(read('ARCHITECTURE.md')).map(([pk = '', sk = '']) => [pattern(pk), pattern(sk)]);
+
+    expect(rows).toContainEqual([`\`${pattern(key.pk)}\``, `\`${pattern(key.sk)}\``]);
+  });
+});
+
+describe('docs/runbook.md', () => {
+  test('explains every code that refuses a chunk', () => {
+    const [, section = ''] = read('docs/runbook.md').split('## ChunksQuarantined');
+    const codes = tableRows(section.split('\n## ')[0] ?? '').flatMap(([code = '']) => quoted(code));
+
+    expect(codes.toSorted()).toEqual([...FINDING_CODES].sort());
+  });
+});
+
+describe('docs/astronomer.md', () => {
+  test.each([
+    ['columns', COLUMN_TABLE],
+    ['flags', FLAG_TABLE],
+  ])('has the %s of schemas/photoz-columns.json', (name, table) => {
+    expect(read('docs/astronomer.md')).toContain(`<!-- ${name}: begin -->\n${table}\n<!-- ${name}: end -->`);
+  });
+});
+
+describe('docs/adr', () => {
+  test('every decision is listed, under its own title', () => {
+    const decisions = DOCUMENTS.filter((path) => /^docs\/adr\/\d{4}-/.test(path));
+    const lines = decisions.map(
+      (path) => `- [${read(path).split('\n')[0]?.slice(2)}](${path.slice('docs/adr/'.length)})`,
+    );
+
+    expect(
+      read('docs/adr/README.md')
+        .split('\n')
+        .filter((line) => line.startsWith('- ')),
+    ).toEqual(lines);
+  });
+});
+
+describe('README.md', () => {
+  test('is one screen, with one picture', () => {
+    const text = read('README.md');
+
+    expect(text.split('\n').length).toBeLessThanOrEqual(70);
+    expect(text.match(/```mermaid/g)).toHaveLength(1);
+  });
+});
