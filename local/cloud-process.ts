@@ -116,11 +116,21 @@ export async function stopProcess(record: ProcessRecord): Promise<void> {
   process.kill(record.pid, 'SIGTERM');
   const deadline = Date.now() + GRACE_SECONDS * 1000;
   while (isAlive(record) && Date.now() < deadline) await sleep(50);
+  // Its session: what it started and left behind, and itself if it did not listen. A signal takes a moment to end them.
+  const gone = Date.now() + GONE_SECONDS * 1000;
+  while (signalSession(record.pid, 'SIGKILL') && Date.now() < gone) await sleep(20);
+}
+
+/** How long the system may take to clear away what was killed. */
+const GONE_SECONDS = 5;
+
+/** False when the session has nobody left. */
+function signalSession(leader: number, signal: NodeJS.Signals): boolean {
   try {
-    // Its session: what it started and left behind, and itself if it did not listen.
-    process.kill(-record.pid, 'SIGKILL');
+    process.kill(-leader, signal);
+    return true;
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    throw error;
   }
-  while (isAlive(record)) await sleep(20);
 }
