@@ -12,9 +12,14 @@ import { makeReport } from '#test/report/report-fixture.ts';
 /** Holds the pages and their pictures after the test, for a person to look at. */
 const FOLDER = join(import.meta.dirname, '..', '..', '.ponte', 'test-browser');
 
-const chromium = await ensureChromium(console.log);
+let said = '';
+const chromium = await ensureChromium((line) => {
+  said = line;
+  console.log(line);
+});
+const title = 'the validation page in a browser';
 
-describe.skipIf(chromium === null)('the validation page in a browser', () => {
+describe.skipIf(chromium === null)(chromium === null ? `${title}: ${said}` : title, () => {
   const url = pathToFileURL(join(FOLDER, 'validation.html')).href;
   let browser: Browser;
 

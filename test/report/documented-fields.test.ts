@@ -1,14 +1,8 @@
-import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { agentConfigurationSchema } from '#bridge-agent/configuration.ts';
-import { agentCommand } from '#cli/commands/agent.ts';
-import { approveCommand, campaignCommand } from '#cli/commands/campaign.ts';
-import { chunksCommand, uploadCommand } from '#cli/commands/chunks.ts';
-import { deliveriesCommand, verifyCommand } from '#cli/commands/deliveries.ts';
-import { localCommand } from '#cli/commands/local.ts';
-import { releaseCommand } from '#cli/commands/release.ts';
 import { contextFileSchema } from '#cli/context.ts';
+import { ponteProgram } from '#cli/program.ts';
 import { registrationSchema } from '#core/release.ts';
 import { DOCUMENTS, prose, quoted, read, tableRows } from '#test/report/markdown.ts';
 
@@ -48,10 +42,6 @@ describe('the fields', () => {
 });
 
 describe('the command lines', () => {
-  const program = new Command('ponte');
-  for (const add of [localCommand, releaseCommand, uploadCommand, chunksCommand, campaignCommand]) add(program);
-  for (const add of [approveCommand, deliveriesCommand, verifyCommand, agentCommand]) add(program);
-
   /** `ponte VERB ...` in a fenced line, or in backticks. */
   const written = DOCUMENTS.flatMap((path) => {
     const text = read(path);
@@ -65,7 +55,7 @@ describe('the command lines', () => {
 
   test.each([...new Set(written)])('%s', (line) => {
     const words = line.split(/\s+/).slice(1);
-    let command = program;
+    let command = ponteProgram();
     for (const word of words) {
       const next = command.commands.find((each) => each.name() === word);
       if (!next) break;
