@@ -26,7 +26,7 @@ export const handler = stack(jobOrderSchema, async (order, { table, lake, log })
       `the cap leaves ${available.microUsd} micro-dollars and ${available.coreSeconds} core-seconds; this ${order.kind} of ${order.algorithm} may need ${wanted.microUsd} and ${wanted.coreSeconds}`,
       {
         code: 'BUDGET_EXHAUSTED',
-        hint: 'Raise the campaign caps and start the campaign again; finished work is reused.',
+        hint: 'Register the release under a new name with higher caps; finished work is used again there.',
       },
     );
   }

@@ -19,11 +19,14 @@ export class AgentAccess extends Construct {
   constructor(scope: Construct, id: string, { storage, campaign }: AgentAccessProps) {
     super(scope, id);
     // A site signs in with its certificate (IAM Roles Anywhere); nothing at a site holds a long-lived key.
-    const site = new ServicePrincipal('rolesanywhere.amazonaws.com').withSessionTags();
+    const site = new ServicePrincipal('rolesanywhere.amazonaws.com');
     this.role = new Role(this, 'Role', {
       description: 'The bridge agent at a site',
       assumedBy: new CompositePrincipal(new AccountRootPrincipal(), site),
     });
+    this.role.assumeRolePolicy?.addStatements(
+      new PolicyStatement({ principals: [site], actions: ['sts:SetSourceIdentity', 'sts:TagSession'] }),
+    );
     campaign.jobs.queue.grantConsumeMessages(this.role);
     allowGet(this.role, storage.lake, 'skinny/*', 'training/*', 'work/*', 'campaigns/*/batches/*');
     allowPut(this.role, storage.lake, 'work/*');

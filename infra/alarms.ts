@@ -31,7 +31,7 @@ export class Alarms extends Construct {
     this.#alarm(
       'JobDeadLetters',
       campaign.jobs.deadLetters.metricApproximateNumberOfMessagesVisible(),
-      'No site takes a job; its campaign stands still.',
+      'A job was handed out again and again and no site took it in; its campaign stands still.',
     );
     this.#alarm(
       'ChunkMachineFailed',

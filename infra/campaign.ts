@@ -58,7 +58,7 @@ export class Campaign extends Construct {
     // The agent deletes a message as soon as it has journalled the work, so this only bounds a crash in between.
     this.jobs = new QueuePair(this, 'Jobs', { visibilityTimeout: Duration.minutes(2), maxReceiveCount: 10 });
 
-    const { planCampaign, failCampaign } = this.#functions;
+    const { planCampaign } = this.#functions;
     const production = lambdaStep(this, 'Plan', {
       lambdaFunction: planCampaign,
       resultPath: '$.plan',
@@ -66,17 +66,7 @@ export class Campaign extends Construct {
       .next(this.#informAndValidate())
       .next(this.#approve(this.#estimate().next(this.#pack())));
     const whole = new Parallel(this, 'Produce', { resultPath: JsonPath.DISCARD }).branch(production);
-    whole.addCatch(
-      lambdaStep(this, 'RecordFailure', {
-        lambdaFunction: failCampaign,
-        payload: TaskInput.fromObject({
-          campaign: JsonPath.stringAt('$.campaign'),
-          error: JsonPath.stringAt('$.failure.Error'),
-          cause: JsonPath.stringAt('$.failure.Cause'),
-        }),
-      }).next(new Fail(this, 'Failed', { error: 'CampaignFailed', cause: 'ponte campaign watch shows the reason' })),
-      { resultPath: '$.failure' },
-    );
+    whole.addCatch(this.#recordFailure('Campaign'), { resultPath: '$.failure' });
     this.machine = new StateMachine(this, 'Campaign', {
       comment: 'The production of one photo-z table',
       definitionBody: DefinitionBody.fromChainable(whole),
@@ -119,7 +109,13 @@ export class Campaign extends Construct {
   #estimate() {
     const { planBatches, prepareJob, verifyJob } = this.#functions;
     const batches = this.#map('EstimateBatches', '$.batches.key', BATCHES_IN_FLIGHT).itemProcessor(
-      jobChain(this, { kind: 'estimate', prepare: prepareJob, verify: verifyJob, jobs: this.jobs.queue }),
+      jobChain(this, {
+        kind: 'estimate',
+        prepare: prepareJob,
+        verify: verifyJob,
+        jobs: this.jobs.queue,
+        onFailure: this.#recordFailure('Batch'),
+      }),
     );
     return lambdaStep(this, 'PlanBatches', {
       lambdaFunction: planBatches,
@@ -143,9 +139,10 @@ export class Campaign extends Construct {
     })
       .next(
         this.#map('PackPartitions', '$.partitions.key', PARTITIONS_AT_ONCE).itemProcessor(
-          lambdaStep(this, 'PackPartition', {
-            lambdaFunction: packPartition,
-          }),
+          lambdaStep(this, 'PackPartition', { lambdaFunction: packPartition }).addCatch(
+            this.#recordFailure('Partition'),
+            { resultPath: '$.failure' },
+          ),
         ),
       )
       .next(
@@ -155,6 +152,21 @@ export class Campaign extends Construct {
         lambdaStep(this, 'VerifyCatalogue', { lambdaFunction: verifyCatalogue, payload: catalogue, ...keepNothing }),
       )
       .next(lambdaStep(this, 'Deliver', { lambdaFunction: deliver, payload: catalogue, ...keepNothing }));
+  }
+
+  /**
+   * Puts the reason on the campaign's row and fails. Inside a map this has to happen where the failure is: the map
+   * itself only says that too many of its children failed. The first reason stays.
+   */
+  #recordFailure(of: string): IChainable {
+    return lambdaStep(this, `Record${of}Failure`, {
+      lambdaFunction: this.#functions.failCampaign,
+      payload: TaskInput.fromObject({
+        campaign: JsonPath.stringAt('$.campaign'),
+        error: JsonPath.stringAt('$.failure.Error'),
+        cause: JsonPath.stringAt('$.failure.Cause'),
+      }),
+    }).next(new Fail(this, `${of}Failed`, { error: `${of}Failed`, cause: 'ponte campaign watch shows the reason' }));
   }
 
   /** Items come from a list in the lake and results go there, so no list of batches passes through the machine. */

@@ -22,10 +22,17 @@ export interface JobChainProps {
   readonly prepare: IFunction;
   readonly verify: IFunction;
   readonly jobs: IQueue;
+  /** Where a failure goes, with `$.failure`; without it the execution fails. */
+  readonly onFailure?: IChainable;
 }
 
-/** The agent beats every minute while it sees the job alive; ten missed beats are an outage, not a hiccup. */
-const HEARTBEAT = Duration.minutes(10);
+/**
+ * The agent beats every minute while it sees the job alive. A job that no agent has taken yet does not beat, so the
+ * clock also runs while it waits in the queue: then it is sent again, and whoever has the first message binds the new
+ * token to the same work. 200 times one hour is more than a week of a queue that stands still.
+ */
+const HEARTBEAT = Duration.hours(1);
+const RESENT = 200;
 /** Longer than any queue of any partition, shorter than the 90 days of a message nobody takes. */
 const LONGEST_JOB = Duration.days(30);
 
@@ -35,7 +42,8 @@ const LONGEST_JOB = Duration.days(30);
  *
  * In: `{campaign, release, algorithm}` and, for an estimate, `{batchId, batch}`. Out: the same with `answer`.
  */
-export function jobChain(scope: Construct, { kind, prepare, verify, jobs }: JobChainProps): IChainable {
+export function jobChain(scope: Construct, props: JobChainProps): IChainable {
+  const { kind, prepare, verify, jobs, onFailure } = props;
   const id = kind.charAt(0).toUpperCase() + kind.slice(1);
   const order = {
     kind,
@@ -57,10 +65,12 @@ export function jobChain(scope: Construct, { kind, prepare, verify, jobs }: JobC
   });
   send.addRetry({
     errors: ['States.HeartbeatTimeout'],
-    maxAttempts: 2,
+    maxAttempts: RESENT,
     interval: Duration.seconds(10),
     backoffRate: 1,
   });
+  // The site could not stage or return for a while, and has said so.
+  send.addRetry({ errors: ['TransientError'], maxAttempts: 2, interval: Duration.minutes(5), backoffRate: 2 });
 
   const verified = lambdaStep(scope, `Verify${id}`, {
     lambdaFunction: verify,
@@ -71,13 +81,13 @@ export function jobChain(scope: Construct, { kind, prepare, verify, jobs }: JobC
     }),
     resultPath: JsonPath.DISCARD,
   });
-  return Chain.start(
-    lambdaStep(scope, `Prepare${id}`, {
-      lambdaFunction: prepare,
-      payload: TaskInput.fromObject(order),
-      resultPath: '$.prepared',
-    }),
-  ).next(
+  const prepared = lambdaStep(scope, `Prepare${id}`, {
+    lambdaFunction: prepare,
+    payload: TaskInput.fromObject(order),
+    resultPath: '$.prepared',
+  });
+  if (onFailure) for (const step of [prepared, send, verified]) step.addCatch(onFailure, { resultPath: '$.failure' });
+  return Chain.start(prepared).next(
     new Choice(scope, `Is${id}Done`)
       .when(
         Condition.booleanEquals('$.prepared.reuse', true),

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { openCloud } from '#cli/context.ts';
+import { ponteHome } from '#cli/home.ts';
 import { approve } from '#cli/operations/approve.ts';
 import { campaignReport } from '#cli/operations/campaign-report.ts';
 import { type CampaignView, findCampaign, viewCampaign } from '#cli/operations/look.ts';
+import { saveReport } from '#cli/operations/save-report.ts';
 import { answer, type OutputOptions, progress } from '#cli/output.ts';
 import { reportText } from '#cli/report-text.ts';
 import { readRelease } from '#core/chunk-book.ts';
@@ -62,7 +64,13 @@ export function campaignCommand(program: Command): void {
           await sleep(WATCH_SECONDS * 1000);
           view = await viewCampaign(cloud, id);
         }
-        return { json: view, text: describe(view), next: nextOf(view), failed: view.campaign.state === 'failed' };
+        const page = view.approval && waitsForPerson(view) ? await saveReport(cloud, view.approval, ponteHome()) : null;
+        return {
+          json: { ...view, page },
+          text: describe(view, page),
+          next: nextOf(view),
+          failed: view.campaign.state === 'failed',
+        };
       }),
     );
   campaign
@@ -111,17 +119,15 @@ const waitsForPerson = ({ campaign, approval }: CampaignView) =>
   campaign.state === 'approval' && approval !== null && approval.decision === null;
 const isResting = (view: CampaignView) => RESTING.includes(view.campaign.state) || waitsForPerson(view);
 
-function describe(view: CampaignView): string {
+function describe(view: CampaignView, page: string | null): string {
   const { campaign, approval } = view;
   const lines = [
     `${campaign.campaign}: ${campaign.state}`,
     `  ${campaign.rows} rows in ${campaign.parts} parts of ${campaign.chunks} chunks; ${campaign.quarantinedChunks} in quarantine`,
   ];
   if (campaign.failure) lines.push(`  reason: ${campaign.failure}`);
-  if (waitsForPerson(view) && approval) {
-    lines.push(
-      `  waits for the coordinator; report ${approval.report.sha256.slice(0, 12)} in the lake: ${approval.page.key}`,
-    );
+  if (page && approval) {
+    lines.push(`  waits for the coordinator, who reads report ${approval.report.sha256.slice(0, 12)}: ${page}`);
   }
   return lines.join('\n');
 }
