@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
-import { type Database, parquetRelation, quoteIdentifier } from '#adapters/duckdb.ts';
-import type { TableFacts } from '#core/integrity.ts';
+import { type Database, parquetRelation, quoteIdentifier, readingFailure } from '#adapters/duckdb.ts';
+import { judgeKeyColumns, type TableFacts } from '#core/integrity.ts';
 import type { Profile } from '#core/profile.ts';
 
 export type Inspection =
@@ -34,7 +34,7 @@ export async function inspectChunk(database: Database, path: string, profile: Pr
     const keys = await readKeys(database, source, columns, profile);
     return { kind: 'table', table: { rows: Number(count?.count ?? 0n), columns, keys } };
   } catch (error) {
-    return { kind: 'unreadable', reason: firstLine(error) };
+    return { kind: 'unreadable', reason: readingFailure(error) };
   }
 }
 
@@ -61,8 +61,9 @@ async function readKeys(
   columns: ReadonlyMap<string, string>,
   profile: Profile,
 ): Promise<TableFacts['keys']> {
-  if (![profile.id, profile.ra, profile.dec].every((name) => columns.has(name))) return null;
-  const [id, ra, dec] = [profile.id, profile.ra, profile.dec].map(quoteIdentifier);
+  if (judgeKeyColumns(columns, profile).length > 0) return null;
+  const [ra, dec] = [profile.ra, profile.dec].map(quoteIdentifier);
+  const id = `TRY_CAST(${quoteIdentifier(profile.id)} AS BIGINT)`;
   const usable = `coalesce(isfinite(${ra}::DOUBLE) AND isfinite(${dec}::DOUBLE) AND ${ra} BETWEEN 0 AND 360 AND abs(${dec}) <= 90, false)`;
   const [row] = z.array(keysRow).parse(
     await database.rows(
@@ -76,9 +77,4 @@ async function readKeys(
     duplicateIds: Number(row.rows - row.null_ids - row.distinct_ids),
     badCoordinates: Number(row.bad_coordinates),
   };
-}
-
-function firstLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n')[0] ?? text;
 }

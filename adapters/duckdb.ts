@@ -46,6 +46,18 @@ async function openDatabase(options: DatabaseOptions = {}): Promise<Database> {
   return new NodeDatabase(instance, await instance.connect());
 }
 
+/** What DuckDB says when it itself, rather than the file, is at fault: memory, disk, or a bug. */
+const ENGINE_FAULT = /^(Out of Memory|INTERNAL|FATAL|Interrupt) Error|No space left|failed to (allocate|offload)/i;
+
+/**
+ * The reason, in one line, why a file cannot be read; for a caught error of a query over the file.
+ * @throws the error itself when the engine and not the file is at fault: a short engine must not condemn a sound file.
+ */
+export function readingFailure(error: unknown): string {
+  if (!(error instanceof Error) || ENGINE_FAULT.test(error.message)) throw error;
+  return error.message.split('\n')[0] ?? error.message;
+}
+
 /** Opens a database for the time of `use` and closes it whatever happens. */
 export async function withDatabase<T>(options: DatabaseOptions, use: (database: Database) => Promise<T>): Promise<T> {
   const database = await openDatabase(options);

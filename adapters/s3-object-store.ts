@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import {
   CopyObjectCommand,
   GetObjectCommand,
+  type GetObjectCommandInput,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
   ListObjectsV2Command,
@@ -13,6 +14,7 @@ import {
   NotFound,
   PutObjectCommand,
   type S3Client,
+  S3ServiceException,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { asDigest, type Digest, isDigest, sha256 as sha256Of } from '#core/digest.ts';
@@ -20,8 +22,11 @@ import { InputError, TransientError } from '#core/errors.ts';
 import type { ObjectRef } from '#core/job.ts';
 import type { ObjectHead, ObjectStore } from '#core/ports.ts';
 
-/** Files up to this size go in one PUT, whose checksum covers the whole object; 64 MiB parts beyond it. */
+/** Files up to this size go in one PUT, whose checksum covers the whole object; parts of this size beyond it. */
 const SINGLE_PUT_BYTES = 64 * 1024 * 1024;
+
+/** S3's error for a checksum that does not fit the bytes. */
+const BAD_DIGEST = 'BadDigest';
 
 /** The metadata field with the whole object's sha256, for objects whose checksum is one of parts. */
 const DIGEST_FIELD = 'sha256';
@@ -41,13 +46,16 @@ export class S3ObjectStore implements ObjectStore {
     const object = { Bucket: this.bucket, Key: key, Metadata: { [DIGEST_FIELD]: sha256 } };
     if (size <= SINGLE_PUT_BYTES) {
       const Body = createReadStream(path);
-      await this.#client.send(
-        new PutObjectCommand({ ...object, Body, ContentLength: size, ChecksumSHA256: base64(sha256) }),
-      );
+      const put = new PutObjectCommand({ ...object, Body, ContentLength: size, ChecksumSHA256: base64(sha256) });
+      try {
+        await this.#client.send(put);
+      } catch (error) {
+        throw error instanceof S3ServiceException && error.name === BAD_DIGEST ? notOf(path, sha256) : error;
+      }
     } else {
       await new Upload({
         client: this.#client,
-        params: { ...object, Body: createReadStream(path), ChecksumAlgorithm: 'SHA256' },
+        params: { ...object, Body: Readable.from(checkedBytes(path, sha256)), ChecksumAlgorithm: 'SHA256' },
         partSize: SINGLE_PUT_BYTES,
         queueSize: 2,
       }).done();
@@ -74,8 +82,9 @@ export class S3ObjectStore implements ObjectStore {
     key: string,
     path: string,
     expected?: Digest,
+    versionId?: string | null,
   ): Promise<{ readonly sha256: Digest; readonly sizeBytes: number; readonly etag: string }> {
-    const { body, etag } = await this.#open(key);
+    const { body, etag } = await this.#open(key, ofVersion(versionId));
     const hash = createHash('sha256');
     let sizeBytes = 0;
     const measure = new Transform({
@@ -114,20 +123,21 @@ export class S3ObjectStore implements ObjectStore {
 
   /** The last `length` bytes of an object, with one ranged request. @throws {InputError} `OBJECT_MISSING`. */
   async getTail(key: string, length: number): Promise<Uint8Array> {
-    const { body } = await this.#open(key, `bytes=-${length}`);
+    const { body } = await this.#open(key, { Range: `bytes=-${length}` });
     return Buffer.concat(await body.toArray());
   }
 
-  async head(key: string): Promise<ObjectHead | null> {
+  async head(key: string, versionId?: string | null): Promise<ObjectHead | null> {
     try {
       const head = await this.#client.send(
-        new HeadObjectCommand({ Bucket: this.bucket, Key: key, ChecksumMode: 'ENABLED' }),
+        new HeadObjectCommand({ Bucket: this.bucket, Key: key, ChecksumMode: 'ENABLED', ...ofVersion(versionId) }),
       );
       return {
         sizeBytes: head.ContentLength ?? 0,
         etag: head.ETag ?? '',
         versionId: head.VersionId ?? null,
         declaredSha256: declaredDigest(head),
+        storedSha256: storedDigest(head),
       };
     } catch (error) {
       if (error instanceof NotFound || error instanceof NoSuchKey) return null;
@@ -160,14 +170,15 @@ export class S3ObjectStore implements ObjectStore {
     );
   }
 
-  async #open(key: string, Range?: string): Promise<{ readonly body: Readable; readonly etag: string }> {
+  async #open(
+    key: string,
+    what: Pick<GetObjectCommandInput, 'Range' | 'VersionId'>,
+  ): Promise<{ readonly body: Readable; readonly etag: string }> {
     try {
-      const { Body, ETag } = await this.#client.send(
-        new GetObjectCommand({ Bucket: this.bucket, Key: key, ...(Range ? { Range } : {}) }),
-      );
+      const { Body, ETag } = await this.#client.send(new GetObjectCommand({ Bucket: this.bucket, Key: key, ...what }));
       if (Body instanceof Readable) return { body: Body, etag: ETag ?? '' };
     } catch (error) {
-      if (!(error instanceof NoSuchKey)) throw error;
+      if (!(error instanceof NoSuchKey) && !isNoSuchVersion(error)) throw error;
     }
     throw new InputError(`there is no object ${this.bucket}/${key}`, {
       code: 'OBJECT_MISSING',
@@ -176,13 +187,39 @@ export class S3ObjectStore implements ObjectStore {
   }
 }
 
+const ofVersion = (versionId: string | null | undefined) => (versionId ? { VersionId: versionId } : {});
+
+/** The SDK has no class for it. */
+const isNoSuchVersion = (error: unknown) => error instanceof S3ServiceException && error.name === 'NoSuchVersion';
+
 const base64 = (digest: Digest) => Buffer.from(digest, 'hex').toString('base64');
+
+/** The bytes of a file; an error instead of the end when they are not of this digest, which undoes an upload in parts. */
+async function* checkedBytes(path: string, expected: Digest): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  const bytes: AsyncIterable<Buffer> = createReadStream(path);
+  for await (const chunk of bytes) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (hash.digest('hex') !== expected) throw notOf(path, expected);
+}
+
+function notOf(path: string, expected: Digest): TransientError {
+  return new TransientError(`${path} does not have the sha256 ${expected}`, {
+    code: 'DIGEST_MISMATCH',
+    hint: 'It changed after its digest was taken, or it was read wrong; nothing is stored.',
+  });
+}
 
 function declaredDigest(head: HeadObjectCommandOutput): Digest | null {
   const declared = head.Metadata?.[DIGEST_FIELD];
-  if (declared !== undefined && isDigest(declared)) return declared;
+  return declared !== undefined && isDigest(declared) ? declared : storedDigest(head);
+}
+
+function storedDigest({ ChecksumSHA256 }: HeadObjectCommandOutput): Digest | null {
   // A checksum with a dash is one of parts, not of the object.
-  if (head.ChecksumSHA256 === undefined || head.ChecksumSHA256.includes('-')) return null;
-  const hex = Buffer.from(head.ChecksumSHA256, 'base64').toString('hex');
+  if (ChecksumSHA256 === undefined || ChecksumSHA256.includes('-')) return null;
+  const hex = Buffer.from(ChecksumSHA256, 'base64').toString('hex');
   return isDigest(hex) ? hex : null;
 }

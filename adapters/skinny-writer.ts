@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Database, parquetRelation, quoteLiteral } from '#adapters/duckdb.ts';
+import { type Database, parquetRelation, quoteLiteral, readingFailure } from '#adapters/duckdb.ts';
 import { healpix29Sql, INDEX_COLUMN, pixelSql } from '#core/healpix.ts';
 import type { Profile } from '#core/profile.ts';
 import { COUNT_ORDER, canonicalColumnsSql, partSizes, type Recipe } from '#core/recipe.ts';
@@ -11,6 +11,11 @@ export interface SkinnyFile {
   /** Nested HEALPix pixel at order 10 -> rows. */
   readonly pixels: Readonly<Record<string, number>>;
 }
+
+export type Derived =
+  | { readonly kind: 'parts'; readonly files: readonly SkinnyFile[] }
+  /** A data page is damaged: that only shows when all of the file is read. */
+  | { readonly kind: 'unreadable'; readonly reason: string };
 
 const pixelRow = z.object({ pixel: z.bigint(), rows: z.bigint() });
 
@@ -24,13 +29,17 @@ export async function writeSkinnyParts(
   folder: string,
   profile: Profile,
   recipe: Recipe,
-): Promise<readonly SkinnyFile[]> {
+): Promise<Derived> {
   const canonical = canonicalColumnsSql(parquetRelation([chunk.path]), profile, recipe);
   const indexed = healpix29Sql(`(${canonical})`, 'ra', 'dec');
-  await database.run(
-    `CREATE OR REPLACE TABLE skinny AS SELECT "${INDEX_COLUMN}", * EXCLUDE ("${INDEX_COLUMN}") FROM (${indexed})
-     ORDER BY "${INDEX_COLUMN}", "objectId"`,
-  );
+  try {
+    await database.run(
+      `CREATE OR REPLACE TABLE skinny AS SELECT "${INDEX_COLUMN}", * EXCLUDE ("${INDEX_COLUMN}") FROM (${indexed})
+       ORDER BY "${INDEX_COLUMN}", "objectId"`,
+    );
+  } catch (error) {
+    return { kind: 'unreadable', reason: readingFailure(error) };
+  }
   const files: SkinnyFile[] = [];
   let offset = 0;
   for (const [index, rows] of partSizes(chunk.rows, recipe.maxRowsPerPart).entries()) {
@@ -47,5 +56,5 @@ export async function writeSkinnyParts(
     offset += rows;
   }
   await database.run('DROP TABLE skinny');
-  return files;
+  return { kind: 'parts', files };
 }

@@ -1,6 +1,8 @@
 import {
   DescribeExecutionCommand,
   ExecutionAlreadyExists,
+  ExecutionDoesNotExist,
+  type ExecutionStatus,
   InvalidToken,
   SendTaskFailureCommand,
   SendTaskSuccessCommand,
@@ -29,14 +31,26 @@ export class StateMachine implements Workflow {
       return 'started';
     } catch (error) {
       if (!(error instanceof ExecutionAlreadyExists)) throw error;
-      return (await this.#endedBadly(name)) ? 'endedBadly' : 'alreadyStarted';
+      const status = await this.#status(name);
+      return status === 'FAILED' || status === 'TIMED_OUT' || status === 'ABORTED' ? 'endedBadly' : 'alreadyStarted';
     }
   }
 
-  async #endedBadly(name: string): Promise<boolean> {
+  async isRunning(name: string): Promise<boolean> {
+    const status = await this.#status(name);
+    return status === 'RUNNING' || status === 'PENDING_REDRIVE';
+  }
+
+  /** Null when there never was such an execution, or not within the 90 days that they are kept. */
+  async #status(name: string): Promise<ExecutionStatus | null> {
     const executionArn = `${this.#arn.replace(':stateMachine:', ':execution:')}:${name}`;
-    const { status } = await this.#client.send(new DescribeExecutionCommand({ executionArn }));
-    return status === 'FAILED' || status === 'TIMED_OUT' || status === 'ABORTED';
+    try {
+      const { status } = await this.#client.send(new DescribeExecutionCommand({ executionArn }));
+      return status ?? null;
+    } catch (error) {
+      if (error instanceof ExecutionDoesNotExist) return null;
+      throw error;
+    }
   }
 }
 

@@ -29,7 +29,7 @@ export const chunkRowSchema = z.object({
   parts: z.int().nonnegative().nullable(),
   recipeDigest: digestSchema.nullable(),
   findings: z.array(findingSchema),
-  /** How often this content was superseded and came back: part of the execution's name. */
+  /** How often this content was superseded and came back. */
   revivals: z.int().nonnegative(),
   seconds: z.number().nonnegative().nullable(),
 });

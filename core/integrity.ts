@@ -13,8 +13,9 @@ export interface ChunkFacts {
 export interface TableFacts {
   readonly rows: number;
   readonly columns: ReadonlyMap<string, string>;
-  /** Null when a column they need is not there. */
+  /** Null when a column they need is not there or not of its type. */
   readonly keys: {
+    /** Rows whose id is null, or beyond 2^63. */
     readonly nullIds: number;
     readonly duplicateIds: number;
     /** Rows whose ra or dec is null, not finite, or outside 0..360 and -90..90 degrees. */
@@ -50,24 +51,26 @@ export interface Finding {
   readonly sentence: string;
 }
 
-const INTEGER_TYPES = /^(TINY|SMALL|BIG|HUGE)?INT|^INTEGER|^U(TINY|SMALL|BIG)?INT|^UINTEGER/;
-const NUMBER_TYPES = /^(FLOAT|DOUBLE|DECIMAL|REAL)|INT/;
+/** DuckDB's names; whole names, because a list is `BIGINT[]` and an interval begins with `INT` too. */
+const INTEGER_TYPES = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT))$/;
+const NUMBER_TYPES = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\))$/;
 
 /** The findings that refuse a chunk; none means it is accepted. */
 export function judgeChunk(facts: ChunkFacts, expected: ChunkExpectation, profile: Profile): readonly Finding[] {
   const digests = judgeDigests(facts, expected);
   // A file whose bytes are not the publisher's has nothing more to say: its columns would only mislead.
   if (digests.length > 0) return digests;
-  if (!facts.table) {
-    return [
-      { code: 'NOT_PARQUET', sentence: `the file cannot be read as Parquet: ${facts.reason ?? 'no reason given'}` },
-    ];
-  }
+  if (!facts.table) return [unreadable(facts.reason ?? 'no reason given')];
   return [
     ...judgeColumns(facts.table.columns, profile),
     ...judgeRows(facts.table.rows, expected),
     ...(facts.table.keys ? judgeKeys(facts.table.keys, profile) : []),
   ];
+}
+
+/** The finding on a file whose bytes cannot be read, at whichever step that shows. */
+export function unreadable(reason: string): Finding {
+  return { code: 'NOT_PARQUET', sentence: `the file cannot be read as Parquet: ${reason}` };
 }
 
 interface ManifestLine {
@@ -111,25 +114,37 @@ function judgeDigests(facts: ChunkFacts, expected: ChunkExpectation): Finding[] 
 }
 
 function judgeColumns(columns: ReadonlyMap<string, string>, profile: Profile): Finding[] {
-  const numeric = [
-    profile.ra,
-    profile.dec,
-    ...Object.values(profile.bands).flatMap((band) => [band.value, band.error]),
+  const bands = Object.values(profile.bands).flatMap((band) => [band.value, band.error]);
+  return [
+    ...judgeKeyColumns(columns, profile),
+    ...bands.flatMap((name) => judgeColumn(columns, profile, name, NUMBER)),
   ];
-  const wanted = [
-    { name: profile.id, type: INTEGER_TYPES, kind: 'an integer' },
-    ...numeric.map((name) => ({ name, type: NUMBER_TYPES, kind: 'a number' })),
+}
+
+/** Whether the columns that identify and place a row are there and can be queried: else there are no keys to look at. */
+export function judgeKeyColumns(columns: ReadonlyMap<string, string>, profile: Profile): Finding[] {
+  return [
+    ...judgeColumn(columns, profile, profile.id, INTEGER),
+    ...[profile.ra, profile.dec].flatMap((name) => judgeColumn(columns, profile, name, NUMBER)),
   ];
-  return wanted.flatMap(({ name, type, kind }): Finding[] => {
-    const found = columns.get(name);
-    if (found === undefined) {
-      return [{ code: 'COLUMN_MISSING', sentence: `the column ${name} is missing; profile ${profile.name} needs it` }];
-    }
-    if (type.test(found)) return [];
-    return [
-      { code: 'COLUMN_TYPE', sentence: `the column ${name} has type ${found}; profile ${profile.name} needs ${kind}` },
-    ];
-  });
+}
+
+const INTEGER = { types: INTEGER_TYPES, kind: 'an integer' } as const;
+const NUMBER = { types: NUMBER_TYPES, kind: 'a number' } as const;
+
+function judgeColumn(
+  columns: ReadonlyMap<string, string>,
+  profile: Profile,
+  name: string,
+  wanted: typeof INTEGER | typeof NUMBER,
+): Finding[] {
+  const found = columns.get(name);
+  if (found === undefined) {
+    return [{ code: 'COLUMN_MISSING', sentence: `the column ${name} is missing; profile ${profile.name} needs it` }];
+  }
+  if (wanted.types.test(found)) return [];
+  const sentence = `the column ${name} has type ${found}; profile ${profile.name} needs ${wanted.kind}`;
+  return [{ code: 'COLUMN_TYPE', sentence }];
 }
 
 function judgeRows(rows: number, expected: ChunkExpectation): Finding[] {
@@ -142,7 +157,7 @@ function judgeRows(rows: number, expected: ChunkExpectation): Finding[] {
 function judgeKeys(keys: NonNullable<TableFacts['keys']>, profile: Profile): Finding[] {
   const findings: Finding[] = [];
   if (keys.nullIds > 0) {
-    findings.push({ code: 'ID_NULL', sentence: `${keys.nullIds} rows have no ${profile.id}` });
+    findings.push({ code: 'ID_NULL', sentence: `${keys.nullIds} rows have no ${profile.id} of at most 64 bits` });
   }
   if (keys.duplicateIds > 0) {
     findings.push({ code: 'ID_DUPLICATE', sentence: `${keys.duplicateIds} rows repeat a ${profile.id} of this file` });

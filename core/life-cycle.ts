@@ -59,6 +59,11 @@ export function mayMove(event: ChunkEvent, to: ChunkState): Condition {
   return { kind: 'oneOf', attribute: 'state', values: statesBefore(event, to) };
 }
 
+/** An execution holds the chunk: states that its own retry checks again. */
+export const CLAIMED_STATES: readonly ChunkState[] = statesBefore('check', 'checking').filter(
+  (state) => state !== 'received',
+);
+
 export const CLAIM: Condition = ROW_IS_NEW;
 
 /** The life cycle as a Mermaid state diagram, for ARCHITECTURE.md. */

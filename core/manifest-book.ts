@@ -1,10 +1,10 @@
 import { type ChunkRow, chunkKey, chunkRowSchema, pointerKey } from '#core/chunk.ts';
-import { readPointer, readRelease } from '#core/chunk-book.ts';
+import { readExpected, readPointer, readRelease } from '#core/chunk-book.ts';
 import type { Digest } from '#core/digest.ts';
 import { TransientError } from '#core/errors.ts';
 import { judgeAgainstManifest } from '#core/integrity.ts';
 import { mayMove } from '#core/life-cycle.ts';
-import { expectedKey, type Manifest, manifestSchema, releaseKey } from '#core/release.ts';
+import { expectedKey, type Manifest, manifestSchema, type ReleaseRow, releaseKey } from '#core/release.ts';
 import { equals, ROW_IS_NEW, type Table, type Write } from '#core/table.ts';
 
 export type ManifestVerdict =
@@ -16,7 +16,8 @@ const LINE_ATTEMPTS = 8;
 
 /**
  * Takes a publisher's manifest: one row per chunk, then the release's head. Chunks may have come before it; they are
- * compared with their line now, and `onRefused` hears of each that is not the published one. Interrupted, it can be run again from the start.
+ * compared with their line now, and `onRefused` hears of each that is not the published one, at least once. Interrupted,
+ * it can be run again from the start.
  */
 export async function ingestManifest(
   table: Table,
@@ -36,9 +37,9 @@ export async function ingestManifest(
   }
   const parsed = parseManifest(bytes, release, head.spec.profile.name);
   if (typeof parsed === 'string') return refuse(table, release, parsed);
-  await table.write([
-    { kind: 'update', key: releaseKey(release), set: { manifestState: 'ingesting' }, remove: ['manifestProblem'] },
-  ]);
+  if (!(await begin(table, head, sha256))) {
+    return refuse(table, release, `another manifest of ${release} is being taken; one release has one manifest`);
+  }
   for (const line of parsed.chunks) await ingestLine(table, release, line, onRefused);
   await table.write([
     {
@@ -46,13 +47,29 @@ export async function ingestManifest(
       key: releaseKey(release),
       set: {
         manifestState: 'complete',
-        manifestSha256: sha256,
         expectedChunks: parsed.chunks.length,
         expectedRows: parsed.keyNumbers.rows,
       },
     },
   ]);
   return { kind: 'ingested', chunks: parsed.chunks.length };
+}
+
+/** The first manifest that is taken stays the release's: two of them would mix their lines. */
+async function begin(table: Table, head: ReleaseRow, sha256: Digest): Promise<boolean> {
+  const untouched = head.manifestState === 'absent';
+  const outcome = await table.write([
+    {
+      kind: 'update',
+      key: releaseKey(head.release),
+      set: { manifestState: 'ingesting', manifestSha256: sha256 },
+      remove: ['manifestProblem'],
+      when: untouched
+        ? [equals('manifestState', 'absent')]
+        : [equals('manifestState', 'ingesting'), equals('manifestSha256', sha256)],
+    },
+  ]);
+  return outcome.written;
 }
 
 async function refuse(table: Table, release: string, reason: string): Promise<ManifestVerdict> {
@@ -97,14 +114,26 @@ async function ingestLine(
   for (let attempt = 0; attempt < LINE_ATTEMPTS; attempt += 1) {
     const { writes, refused } = await lineWrites(table, release, line);
     const outcome = await table.write(writes);
-    if (outcome.written && refused) await onRefused(refused);
-    // Position 0 is the line itself: it is there already, from a run that was interrupted.
-    if (outcome.written || outcome.refused.includes(0)) return;
+    if (outcome.written) return refused ? onRefused(refused) : undefined;
+    // Position 0 is the line itself: it is there already, from a run that was interrupted, maybe before its report.
+    if (outcome.refused.includes(0)) return reportRefusal(table, release, line, onRefused);
   }
   throw new TransientError(`could not take the manifest's line ${line.name}: its chunk kept changing`, {
     code: 'SETTLE_CONTENDED',
     hint: 'The state machine tries again; lines already taken are kept.',
   });
+}
+
+async function reportRefusal(
+  table: Table,
+  release: string,
+  line: Line,
+  onRefused: (chunk: ChunkRow) => Promise<void>,
+): Promise<void> {
+  const taken = await readExpected(table, release, line.name);
+  if (taken?.outcome !== 'quarantined' || !taken.chunkId) return;
+  const chunk = chunkRowSchema.parse(await table.get(chunkKey(release, taken.chunkId)));
+  if (chunk.state === 'quarantined') await onRefused(chunk);
 }
 
 interface LineWrites {

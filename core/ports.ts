@@ -3,22 +3,26 @@ import type { ObjectRef } from '#core/job.ts';
 
 /** Object storage, one bucket per instance. Every adapter passes test/contracts/object-store.ts. */
 export interface ObjectStore {
-  /** Uploads a local file with its sha256 as checksum; idempotent for equal content. */
+  /**
+   * Uploads a local file with its sha256 as checksum; idempotent for equal content.
+   * @throws {TransientError} `DIGEST_MISMATCH` when the file is not of this digest; nothing is stored then.
+   */
   putFile(key: string, path: string, sha256: Digest): Promise<ObjectRef>;
   /** Uploads bytes, with their sha256 as checksum. */
   putBytes(key: string, bytes: Uint8Array, contentType: string): Promise<ObjectRef>;
   /**
-   * One GET into `path`, hashed on the way.
+   * One GET into `path`, hashed on the way; of the current version unless one is named.
    * @throws {TransientError} `DIGEST_MISMATCH` when `expected` is given and differs; the file is removed.
    */
   getFile(
     key: string,
     path: string,
     expected?: Digest,
+    versionId?: string | null,
   ): Promise<{ readonly sha256: Digest; readonly sizeBytes: number; readonly etag: string }>;
   /** Null when there is no such object. */
   getBytes(key: string): Promise<Uint8Array | null>;
-  head(key: string): Promise<ObjectHead | null>;
+  head(key: string, versionId?: string | null): Promise<ObjectHead | null>;
   list(prefix: string): AsyncIterable<{ readonly key: string; readonly sizeBytes: number }>;
 }
 
@@ -28,6 +32,16 @@ export interface ObjectHead {
   readonly versionId: string | null;
   /** The full-object sha256 that the uploader declared (checksum or `x-amz-meta-sha256`), unverified. */
   readonly declaredSha256: Digest | null;
+  /** The full-object sha256 that the store itself computed; null where its checksum is one of parts, or of another kind. */
+  readonly storedSha256: Digest | null;
+}
+
+/**
+ * Whether an object of ours is the one referred to: by the store's own checksum, and where that is one of parts by the
+ * declaration, which `putFile` has checked.
+ */
+export function holds(head: ObjectHead | null, wanted: Pick<ObjectRef, 'sha256' | 'sizeBytes'>): boolean {
+  return head?.sizeBytes === wanted.sizeBytes && (head.storedSha256 ?? head.declaredSha256) === wanted.sha256;
 }
 
 /** `endedBadly`: an execution of that name failed, timed out or was stopped. */
@@ -36,6 +50,8 @@ export type Started = 'started' | 'alreadyStarted' | 'endedBadly';
 /** Starts state machine executions by name; a name that was used before starts nothing. */
 export interface Workflow {
   start(name: string, input: unknown): Promise<Started>;
+  /** False when it has ended, in whatever way, or never was. */
+  isRunning(name: string): Promise<boolean>;
 }
 
 /** After this many bad ends of one work someone has to look, rather than ask again. */

@@ -19,7 +19,7 @@ export type Recipe = z.infer<typeof recipeSchema>;
  * The version of the SQL below. Raise it with any change of this file that changes a derived byte: it is part of the
  * recipe's digest, so the plan sees that parts must be derived again.
  */
-const DERIVATION_VERSION = 1;
+const DERIVATION_VERSION = 2;
 
 /** Zero point of fluxes in nJy: m_AB = 31.4 - 2.5 log10(f / nJy) (LSST Data Products Definition Document). */
 const NANOJANSKY_ZERO_POINT = 31.4;
@@ -69,7 +69,8 @@ function rounded(sql: string, decimals: number): string {
 /**
  * The columns of a skinny part before `_healpix_29`: `objectId`, `ra`, `dec`, `mag_{band}`, `magerr_{band}`, a row per
  * row of `source`. A band that is missing, has a flux that is not positive, or is not in the profile at all is NULL in
- * both columns: "not detected", which each algorithm then treats in its own way.
+ * both columns: "not detected", which each algorithm then treats in its own way. A detected band's error is never rounded
+ * to 0.
  */
 export function canonicalColumnsSql(source: string, profile: Profile, recipe: Recipe): string {
   const measured = Object.entries(profile.bands).flatMap(([band, column]) => [
@@ -81,34 +82,40 @@ export function canonicalColumnsSql(source: string, profile: Profile, recipe: Re
     `${quoteIdentifier(profile.ra)}::DOUBLE AS ra`,
     `${quoteIdentifier(profile.dec)}::DOUBLE AS dec`,
   ];
-  const magnitudes = BANDS.map((band) => `${magnitudeSql(band, profile, recipe)} AS mag_${band}`);
-  const errors = BANDS.map((band) => `${magnitudeErrorSql(band, profile, recipe)} AS magerr_${band}`);
+  const magnitudes = BANDS.map((band) => `${measureSql('magnitude', band, profile, recipe)} AS mag_${band}`);
+  const errors = BANDS.map((band) => `${measureSql('error', band, profile, recipe)} AS magerr_${band}`);
   return [
     `SELECT "objectId", ra, dec, ${[...magnitudes, ...errors].join(', ')}`,
     `FROM (SELECT ${[...keys, ...measured].join(', ')} FROM ${source})`,
   ].join(' ');
 }
 
-/** A band counts as detected only with a value and an error that is finite and positive. */
+/** Far beyond any magnitude or error, and still a FLOAT: a value whose cast would fail is no measurement. */
+const LARGEST = double(1e30);
+
+/** A band counts as detected only with a value and an error that are finite, and an error that is positive. */
 function detectedSql(band: Band, profile: Profile): string {
   const positiveFlux = profile.kind === 'flux' ? ` AND value_${band} > 0` : '';
-  return `value_${band} IS NOT NULL AND error_${band} > 0${positiveFlux}`;
+  const { magnitude, error } = measuresSql(band, profile);
+  const present = `value_${band} IS NOT NULL AND error_${band} > 0${positiveFlux}`;
+  return `CASE WHEN ${present} THEN abs(${magnitude}) < ${LARGEST} AND ${error} < ${LARGEST} ELSE false END`;
 }
 
-function magnitudeSql(band: Band, profile: Profile, recipe: Recipe): string {
-  if (!profile.bands[band]) return 'NULL::FLOAT';
-  const magnitude =
-    profile.kind === 'magnitude' ? `value_${band}` : `${double(NANOJANSKY_ZERO_POINT)} - 2.5e0 * log10(value_${band})`;
-  return `CASE WHEN ${detectedSql(band, profile)} THEN ${rounded(magnitude, recipe.decimals)} END`;
+/** The AB magnitude and its error, as doubles; only where the band is present. */
+function measuresSql(band: Band, profile: Profile): { readonly magnitude: string; readonly error: string } {
+  if (profile.kind === 'magnitude') return { magnitude: `value_${band}`, error: `error_${band}` };
+  return {
+    magnitude: `${double(NANOJANSKY_ZERO_POINT)} - 2.5e0 * log10(value_${band})`,
+    error: `${double(MAGNITUDES_PER_RELATIVE_FLUX)} * error_${band} / value_${band}`,
+  };
 }
 
-function magnitudeErrorSql(band: Band, profile: Profile, recipe: Recipe): string {
+function measureSql(measure: 'magnitude' | 'error', band: Band, profile: Profile, recipe: Recipe): string {
   if (!profile.bands[band]) return 'NULL::FLOAT';
-  const error =
-    profile.kind === 'magnitude'
-      ? `error_${band}`
-      : `${double(MAGNITUDES_PER_RELATIVE_FLUX)} * error_${band} / value_${band}`;
-  return `CASE WHEN ${detectedSql(band, profile)} THEN ${rounded(error, recipe.decimals)} END`;
+  const nearest = rounded(measuresSql(band, profile)[measure], recipe.decimals);
+  // An error of 0 would say "no measurement" to every algorithm, of the brightest objects.
+  const value = measure === 'error' ? `greatest(${nearest}, ${double(10 ** -recipe.decimals)}::FLOAT)` : nearest;
+  return `CASE WHEN ${detectedSql(band, profile)} THEN ${value} END`;
 }
 
 /** The order of the pixel counts that intake leaves for packing: 3.4 arcmin, 12.6 million pixels on the sky. */

@@ -11,6 +11,7 @@ import { InvariantError, TransientError } from '#core/errors.ts';
 import { MANIFEST } from '#core/hats/layout.ts';
 import { type ManifestFile, manifestSchema } from '#core/hats/manifest.ts';
 import { catalogueOrderSchema, filesPrefix, packingPlanSchema } from '#core/partition-task.ts';
+import { holds } from '#core/ports.ts';
 import { readDocument, writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
@@ -77,11 +78,9 @@ async function copyChecked(
   { lake, delivery }: Services,
 ): Promise<void> {
   const key = `${prefix}/${file.path}`;
-  const there = await delivery.head(key);
-  if (there?.declaredSha256 === file.sha256 && there.sizeBytes === file.sizeBytes) return;
+  if (holds(await delivery.head(key), file)) return;
   await delivery.copyFrom(lake, `${from}${file.path}`, key);
-  const copied = await delivery.head(key);
-  if (copied?.declaredSha256 === file.sha256 && copied.sizeBytes === file.sizeBytes) return;
+  if (holds(await delivery.head(key), file)) return;
   throw new TransientError(`the copy of ${file.path} is not the original`, {
     code: 'COPY_DAMAGED',
     hint: 'It is copied again; the public marker still points to the previous version.',

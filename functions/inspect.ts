@@ -5,8 +5,9 @@ import { fileDigest } from '#adapters/file-digest.ts';
 import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
 import { type ChunkRow, type PartRow, pixelsObjectKey, skinnyObjectKey } from '#core/chunk.ts';
 import { claimChunk, moveChunk, readExpected, readRelease } from '#core/chunk-book.ts';
-import { chunkExecutionSchema } from '#core/intake.ts';
-import { judgeChunk } from '#core/integrity.ts';
+import { TransientError } from '#core/errors.ts';
+import { chunkExecutionSchema, type IntakeRequest } from '#core/intake.ts';
+import { judgeChunk, unreadable } from '#core/integrity.ts';
 import type { ObjectRef } from '#core/job.ts';
 import { partId, recipeDigest } from '#core/recipe.ts';
 import { chunkObjectKey, type ReleaseRow } from '#core/release.ts';
@@ -28,27 +29,34 @@ export const handler = stack(chunkExecutionSchema, (execution, services): Promis
   return withScratch(async (folder) => {
     const started = performance.now();
     const release = await readRelease(services.table, execution.release);
-    const head = await services.landing.head(chunkObjectKey(execution.release, execution.name));
+    const key = chunkObjectKey(execution.release, execution.name);
+    const head = await services.landing.head(key, execution.versionId);
     if (!head) return { outcome: 'nothing', why: 'the object was removed' };
     const path = join(folder, 'chunk.parquet');
-    const file = await services.landing.getFile(chunkObjectKey(execution.release, execution.name), path);
+    const file = await services.landing.getFile(key, path, undefined, execution.versionId);
     const claim = await claimChunk(services.table, { ...execution, ...file, now: services.clock.now() });
+    if (claim.kind === 'held') await askAgain(execution.release, execution.name, claim.by, services);
     if (claim.kind !== 'claimed') {
       services.log.info('Chunk:NothingToDo', { release: execution.release, name: execution.name, claim: claim.kind });
       return { outcome: 'nothing', why: claim.kind };
     }
-    // The declaration belongs to what was downloaded only if nothing was uploaded in between.
-    const declaredSha256 = head.etag === file.etag ? head.declaredSha256 : null;
+    const { declaredSha256 } = head;
     const settlement = await withDatabase({ threads: 2, memoryLimit: '700MiB', temporaryFolder: folder }, (database) =>
       settle({ database, services, release, chunk: claim.chunk, declaredSha256, path, folder }),
     );
     const seconds = (performance.now() - started) / 1000;
     const document: SettlementDocument = { version: 1, chunk: claim.chunk, seconds, settlement };
     const bytes = new TextEncoder().encode(JSON.stringify(document));
-    const key = `chunks/${claim.chunk.chunkId}/${claim.chunk.execution}.json`;
-    return { outcome: 'settle', document: await services.lake.putBytes(key, bytes, 'application/json') };
+    const documentKey = `chunks/${claim.chunk.chunkId}/${claim.chunk.execution}.json`;
+    return { outcome: 'settle', document: await services.lake.putBytes(documentKey, bytes, 'application/json') };
   });
 });
+
+/** The holder may be over without having settled; the intake can see that. */
+async function askAgain(release: string, name: string, heldBy: string, { intake }: Services): Promise<void> {
+  const request: IntakeRequest = { version: 1, kind: 'chunk', release, name, heldBy };
+  await intake.send(request);
+}
 
 interface Work {
   readonly database: Database;
@@ -74,7 +82,12 @@ async function settle(work: Work): Promise<SettlementDocument['settlement']> {
   const findings = judgeChunk(facts, { declaredSha256, manifest }, profile);
   if (findings.length > 0 || !facts.table) return { outcome: 'quarantined', findings: [...findings] };
   const accepted = await moveChunk(services.table, chunk, 'accept');
-  if (accepted) await moveChunk(services.table, accepted, 'derive');
+  if (!accepted || !(await moveChunk(services.table, accepted, 'derive'))) {
+    throw new TransientError(`another attempt is at work on ${chunk.name} of ${chunk.release}`, {
+      code: 'CLAIM_LOST',
+      hint: 'An earlier attempt is still running, or another execution took over; the step looks at the claim again.',
+    });
+  }
   return derive(work, facts.table.rows);
 }
 
@@ -82,7 +95,9 @@ async function derive(work: Work, rows: number): Promise<SettlementDocument['set
   const { database, services, release, chunk, path, folder } = work;
   const { profile, recipe } = release.spec;
   const digest = recipeDigest(recipe, profile);
-  const files = await writeSkinnyParts(database, { path, rows }, folder, profile, recipe);
+  const derived = await writeSkinnyParts(database, { path, rows }, folder, profile, recipe);
+  if (derived.kind === 'unreadable') return { outcome: 'quarantined', findings: [unreadable(derived.reason)] };
+  const { files } = derived;
   const parts: PartRow[] = [];
   for (const [index, file] of files.entries()) {
     const id = partId(chunk.sha256, digest, index, files.length);

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { campaignName, planDigest, readChunkSet } from '#core/campaign.ts';
-import { chunkId, chunkKey, chunkRowSchema } from '#core/chunk.ts';
 import { readRelease } from '#core/chunk-book.ts';
 import {
   type ChunkExecution,
   campaignExecutionName,
   type IntakeRequest,
   intakeMessageSchema,
+  startChunk,
   uploadExecutionName,
 } from '#core/intake.ts';
 import { startOrRetry } from '#core/ports.ts';
@@ -49,28 +49,15 @@ async function takeRequest(request: IntakeRequest, services: Services): Promise<
     return;
   }
   const { specDigest } = await readRelease(services.table, release);
-  const revivals = head.declaredSha256
-    ? await countRevivals(services, release, chunkId(release, name, head.declaredSha256))
-    : 0;
-  const first = uploadExecutionName('chunk', release, name, head, { specDigest, revivals });
-  const input = (execution: string): ChunkExecution => ({ kind: 'chunk', release, name, execution });
-  const started = await startOrRetry(services.chunkMachine, first, input);
-  services.log.info('Intake:Chunk', { release, name, execution: first, started });
-}
-
-/** A content that was superseded and lies there again is a new look at it, under a new execution name. */
-async function countRevivals(services: Services, release: string, id: ReturnType<typeof chunkId>): Promise<number> {
-  const row = await services.table.get(chunkKey(release, id));
-  if (!row) return 0;
-  const chunk = chunkRowSchema.parse(row);
-  return chunk.revivals + (chunk.state === 'superseded' ? 1 : 0);
+  const { execution, started } = await startChunk(services.chunkMachine, request, head, specDigest);
+  services.log.info('Intake:Chunk', { release, name, execution, started });
 }
 
 async function takeManifest(release: string, services: Services): Promise<void> {
   const head = await services.landing.head(manifestObjectKey(release));
   if (!head) return;
   const { specDigest } = await readRelease(services.table, release);
-  const first = uploadExecutionName('manifest', release, 'manifest.json', head, { specDigest, revivals: 0 });
+  const first = uploadExecutionName('manifest', release, 'manifest.json', head, { specDigest });
   const input = (execution: string): ChunkExecution => ({ kind: 'manifest', release, execution });
   const started = await startOrRetry(services.chunkMachine, first, input);
   services.log.info('Intake:Manifest', { release, execution: first, started });

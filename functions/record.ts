@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { chunkKey, chunkRowSchema } from '#core/chunk.ts';
-import { readRelease, settleChunk } from '#core/chunk-book.ts';
+import { readRelease } from '#core/chunk-book.ts';
+import { settleChunk } from '#core/chunk-settlement.ts';
+import type { IntakeRequest } from '#core/intake.ts';
 import { objectRefSchema } from '#core/job.ts';
 import { chunkObjectKey, isComplete } from '#core/release.ts';
 import { settlementDocumentSchema } from '#core/settlement.ts';
@@ -12,7 +14,7 @@ import { setAside } from '#functions/set-aside.ts';
 export const handler = stack(z.object({ document: objectRefSchema }), async ({ document }, services) => {
   const { chunk, settlement, seconds } = await readDocument(services.lake, document, settlementDocumentSchema);
   const landingKey = chunkObjectKey(chunk.release, chunk.name);
-  const settled = await settleChunk(services.table, {
+  const { kind: settled, lookAgain } = await settleChunk(services.table, {
     chunk,
     settlement,
     seconds,
@@ -21,6 +23,11 @@ export const handler = stack(z.object({ document: objectRefSchema }), async ({ d
   });
   const after = chunkRowSchema.parse(await services.table.get(chunkKey(chunk.release, chunk.chunkId)));
   if (after.state === 'quarantined') await setAside(after, services);
+  if (lookAgain) {
+    const { release, name, execution } = chunk;
+    const look: IntakeRequest = { version: 1, kind: 'chunk', release, name, after: execution };
+    await services.intake.send(look);
+  }
   services.log.info('Chunk:Settled', { release: chunk.release, name: chunk.name, settled, state: after.state });
   if (isComplete(await readRelease(services.table, chunk.release))) {
     await services.intake.send({ version: 1, kind: 'campaign', release: chunk.release });

@@ -13,6 +13,7 @@ import {
 } from '#core/job.ts';
 import { JOB_USAGE, type JobOrder, jobOrderSchema } from '#core/job-order.ts';
 import { settle } from '#core/ledger.ts';
+import { holds } from '#core/ports.ts';
 import { priceMicroUsd } from '#core/price-book.ts';
 import { ROW_IS_NEW } from '#core/table.ts';
 import { estimateRowKey, type WorkRow, workKeyOf } from '#core/work.ts';
@@ -44,11 +45,11 @@ function mismatch(message: string): InvariantError {
   });
 }
 
-/** The store keeps the sha256 it verified on arrival, so a HEAD is enough. */
+/** The sha256 was verified on arrival, by the store or by the agent's upload in parts, so a HEAD is enough. */
 async function checkOutput(output: ReturnedObject, { lake }: Services): Promise<void> {
   const head = await lake.head(output.key);
   if (!head) throw mismatch(`the site returned ${output.key}, but it is not in the lake`);
-  if (head.declaredSha256 !== output.sha256 || head.sizeBytes !== output.sizeBytes) {
+  if (!holds(head, output)) {
     throw mismatch(`${output.key} in the lake is not what the site says it returned`);
   }
 }

@@ -8,6 +8,11 @@ export function allowGet(grantee: IGrantable, bucket: Bucket, ...prefixes: reado
   Grant.addToPrincipal({ grantee, actions: ['s3:GetObject'], resourceArns: below(bucket, prefixes) });
 }
 
+/** GET and HEAD also of versions that are no longer current. */
+export function allowGetVersions(grantee: IGrantable, bucket: Bucket, ...prefixes: readonly string[]): void {
+  Grant.addToPrincipal({ grantee, actions: ['s3:GetObjectVersion'], resourceArns: below(bucket, prefixes) });
+}
+
 /** As `allowGet`, and listing of the bucket, which is what makes a missing object a "not found". */
 export function allowRead(grantee: IGrantable, bucket: Bucket, ...prefixes: readonly string[]): void {
   allowGet(grantee, bucket, ...prefixes);

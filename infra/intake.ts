@@ -5,7 +5,7 @@ import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Choice, Condition, DefinitionBody, StateMachine, Succeed } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
-import { allowPut, allowRead } from '#infra/bucket-access.ts';
+import { allowGetVersions, allowPut, allowRead } from '#infra/bucket-access.ts';
 import type { FunctionCode } from '#infra/code.ts';
 import { lambdaStep } from '#infra/lambda-step.ts';
 import { machineLogs } from '#infra/machine-logs.ts';
@@ -69,11 +69,11 @@ export class Intake extends Construct {
       table.grantReadWriteData(reader);
       allowRead(reader, landing, 'releases/*');
     }
+    allowGetVersions(inspect, landing, 'releases/*');
     allowPut(inspect, lake, 'skinny/*', 'chunks/*');
     allowRead(this.record, lake, 'chunks/*');
     for (const judge of [this.record, manifest]) allowPut(judge, quarantine, '*');
-    this.queue.queue.grantSendMessages(manifest);
-    this.queue.queue.grantSendMessages(this.record);
+    for (const asker of [inspect, manifest, this.record]) this.queue.queue.grantSendMessages(asker);
 
     this.machine = new StateMachine(this, 'Chunk', {
       comment: 'One look at one uploaded object',

@@ -168,7 +168,7 @@ class FolderLake implements ObjectStore {
     const bytes = await this.getBytes(key);
     if (bytes === null) return null;
     const digest = sha256(bytes);
-    return { sizeBytes: bytes.byteLength, etag: digest, versionId: null, declaredSha256: digest };
+    return { sizeBytes: bytes.byteLength, etag: digest, versionId: null, declaredSha256: digest, storedSha256: digest };
   }
 
   list(): never {
