@@ -8,8 +8,11 @@ import {
   campaignKey,
   campaignPartition,
   campaignRowSchema,
+  planDigest,
+  readChunkSet,
 } from '#core/campaign.ts';
 import { chunkKey, type PartRow, partPrefix, partRowSchema } from '#core/chunk.ts';
+import { readRelease } from '#core/chunk-book.ts';
 import type { Digest } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
 import type { ObjectRef } from '#core/job.ts';
@@ -27,6 +30,20 @@ export async function readCampaign(table: Table, campaign: string): Promise<Camp
     });
   }
   return campaignRowSchema.parse({ failure: null, catalogue: null, ...row });
+}
+
+/**
+ * The release and its chunks, provided that they are still those that the plan was made of. An approval may take weeks.
+ * @throws {InputError} `PLAN_OUTDATED`
+ */
+export async function readPlannedRelease(table: Table, name: string, plan: Digest) {
+  const release = await readRelease(table, name);
+  const chunkSet = await readChunkSet(table, name);
+  if (planDigest(release, chunkSet) === plan) return { release, chunkSet };
+  throw new InputError(`the release ${name} changed after this campaign was asked for`, {
+    code: 'PLAN_OUTDATED',
+    hint: 'The change itself asks for a new campaign; this one ends here.',
+  });
 }
 
 /** Opens a campaign once; a retry of the plan finds it, and one that had failed is at work again. */

@@ -55,11 +55,19 @@ export async function readLedger(table: Table, campaign: string): Promise<Ledger
  * Reserves the worst case of a piece of work before it starts. No lease, no start.
  *
  * The ledger stores what is available, because a condition can compare but not add: of two that race for the last
- * dollar, one finds `available >= wanted` no longer true. The lease row makes a retry find its own lease.
+ * dollar, one finds `available >= wanted` no longer true. The lease row makes a retry find its own lease; work that
+ * was settled and is done again, because parts of it had failed, takes a new one.
  */
 export async function reserve(table: Table, campaign: string, work: string, wanted: Amount): Promise<Reservation> {
+  const key = leaseKey(campaign, work);
+  const lease = await table.get(key);
+  if (lease && leaseRowSchema.parse(lease).state === 'held') return { kind: 'leased' };
   const outcome = await table.write([
-    { kind: 'put', item: { ...leaseKey(campaign, work), ...wanted, state: 'held' }, when: [ROW_IS_NEW] },
+    {
+      kind: 'put',
+      item: { ...key, ...wanted, state: 'held' },
+      when: [lease ? equals('state', 'settled') : ROW_IS_NEW],
+    },
     {
       kind: 'update',
       key: ledgerKey(campaign),
@@ -71,13 +79,17 @@ export async function reserve(table: Table, campaign: string, work: string, want
       ],
     },
   ]);
+  // Position 0 is the lease: another attempt of the same work has just taken it.
   if (outcome.written || outcome.refused.includes(0)) return { kind: 'leased' };
   const ledger = await readLedger(table, campaign);
   const available = { microUsd: ledger.microUsdAvailable, coreSeconds: ledger.coreSecondsAvailable };
   return { kind: 'refused', available, wanted, open: ledger.state === 'open' };
 }
 
-/** Replaces a lease by what was measured; the second settlement of one lease changes nothing. */
+/**
+ * Replaces a lease by what was measured; the second settlement of one lease changes nothing. What was measured counts
+ * even beyond the lease: then less than nothing may be available, and nothing more is reserved.
+ */
 export async function settle(table: Table, campaign: string, work: string, actual: Amount): Promise<void> {
   const row = await table.get(leaseKey(campaign, work));
   if (!row) return;

@@ -1,6 +1,12 @@
 import { z } from 'zod';
-import { enterStage, moveChunks, readCampaign, releaseParts, requireApproval } from '#core/campaign-book.ts';
-import { readRelease } from '#core/chunk-book.ts';
+import {
+  enterStage,
+  moveChunks,
+  readCampaign,
+  readPlannedRelease,
+  releaseParts,
+  requireApproval,
+} from '#core/campaign-book.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
 import type { Batch, BatchPart, ObjectRef } from '#core/job.ts';
 import { nameSchema } from '#core/job.ts';
@@ -12,7 +18,7 @@ import { handler as stack } from '#functions/handler.ts';
 export const handler = stack(z.object({ campaign: nameSchema }), async ({ campaign }, { table, lake, clock, log }) => {
   const row = await readCampaign(table, campaign);
   await requireApproval(table, row);
-  const { spec } = await readRelease(table, row.release);
+  const { spec } = (await readPlannedRelease(table, row.release, row.planDigest)).release;
   await enterStage(table, campaign, 'estimating', clock.now());
   await moveChunks(table, row.release, 'estimate');
   const orders: JobOrder[] = [];

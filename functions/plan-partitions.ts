@@ -1,7 +1,13 @@
 import { z } from 'zod';
-import { enterStage, moveChunks, readCampaign, readModel, releaseParts } from '#core/campaign-book.ts';
+import {
+  enterStage,
+  moveChunks,
+  readCampaign,
+  readModel,
+  readPlannedRelease,
+  releaseParts,
+} from '#core/campaign-book.ts';
 import type { PartRow } from '#core/chunk.ts';
-import { readRelease } from '#core/chunk-book.ts';
 import { digestOf } from '#core/digest.ts';
 import { coarsen, type Partition, partitionSky } from '#core/hats/partition.ts';
 import { ancestor } from '#core/healpix.ts';
@@ -22,10 +28,10 @@ const pixelsSchema = z.record(z.string(), z.int().positive());
 export const handler = stack(z.object({ campaign: nameSchema }), async ({ campaign }, services) => {
   const { table, lake, clock, log } = services;
   const row = await readCampaign(table, campaign);
-  const { spec } = await readRelease(table, row.release);
+  const { spec } = (await readPlannedRelease(table, row.release, row.planDigest)).release;
   await moveChunks(table, row.release, 'finish');
   await enterStage(table, campaign, 'packing', clock.now());
-  const { counts, partsByPixel } = await countPixels(row.release, services);
+  const counts = await countPixels(row.release, services);
   const { thresholdRows, highestOrder } = spec.campaign.partition;
   const coarse = coarsen(counts, COUNT_ORDER - highestOrder);
   const partitions = partitionSky(coarse, { countOrder: highestOrder, maxRows: thresholdRows });
@@ -43,11 +49,12 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
     name: `${row.release}_object_photoz`.replaceAll(/[^a-z0-9_]/g, '_'),
   };
   const planRef = await writeDocument(lake, `campaigns/${campaign}/packing.json`, plan);
-  const orders: { plan: ObjectRef; task: ObjectRef }[] = [];
-  for (const partition of partitions) {
-    const task = await partitionTask(partition, partsByPixel, plan, services);
+  const orders: { campaign: string; plan: ObjectRef; task: ObjectRef }[] = [];
+  const reaching = await partsReachingInto(partitions, row.release, services);
+  for (const [index, partition] of partitions.entries()) {
+    const task = await partitionTask(partition, reaching[index] ?? [], plan, services);
     const key = `campaigns/${campaign}/partitions/${partition.order}-${partition.pixel}.json`;
-    orders.push({ plan: planRef, task: await writeDocument(lake, key, task) });
+    orders.push({ campaign, plan: planRef, task: await writeDocument(lake, key, task) });
   }
   const list = await writeDocument(lake, `campaigns/${campaign}/partitions.json`, orders);
   log.info('Campaign:Partitioned', { campaign, partitions: partitions.length, rows: plan.rows });
@@ -64,33 +71,52 @@ async function catalogueDigest(table: Table, campaign: string, planDigest: strin
   return digestOf('catalogue', { plan: planDigest, models, partition: spec.campaign.partition });
 }
 
-async function countPixels(release: string, { table, lake }: Services) {
+async function countPixels(release: string, services: Services): Promise<ReadonlyMap<number, number>> {
   const counts = new Map<number, number>();
-  const partsByPixel = new Map<number, PartRow[]>();
-  for await (const part of releaseParts(table, release)) {
-    for (const [text, rows] of Object.entries(await readDocument(lake, part.pixels, pixelsSchema))) {
-      const pixel = Number(text);
-      counts.set(pixel, (counts.get(pixel) ?? 0) + rows);
-      const parts = partsByPixel.get(pixel);
-      if (parts) parts.push(part);
-      else partsByPixel.set(pixel, [part]);
-    }
+  for await (const part of releaseParts(services.table, release)) {
+    for (const [pixel, rows] of await pixelsOf(part, services)) counts.set(pixel, (counts.get(pixel) ?? 0) + rows);
   }
-  return { counts, partsByPixel };
+  return counts;
+}
+
+async function pixelsOf(part: PartRow, { lake }: Services): Promise<readonly (readonly [number, number])[]> {
+  const counted = await readDocument(lake, part.pixels, pixelsSchema);
+  return Object.entries(counted).map(([pixel, rows]) => [Number(pixel), rows] as const);
+}
+
+/**
+ * For each partition, the parts that hold a row of it. A second pass over the parts, so that no list of parts per
+ * counted pixel is ever held: a survey has millions of those, and a part reaches into a few partitions.
+ */
+async function partsReachingInto(
+  partitions: readonly Partition[],
+  release: string,
+  services: Services,
+): Promise<readonly (readonly PartRow[])[]> {
+  const positions = new Map(partitions.map(({ order, pixel }, index) => [`${order}/${pixel}`, index]));
+  const orders = [...new Set(partitions.map(({ order }) => order))];
+  const reaching: PartRow[][] = partitions.map(() => []);
+  for await (const part of releaseParts(services.table, release)) {
+    const touched = new Set<number>();
+    for (const [pixel] of await pixelsOf(part, services)) {
+      for (const order of orders) {
+        const position = positions.get(`${order}/${ancestor({ order: COUNT_ORDER, pixel }, order).pixel}`);
+        if (position !== undefined) touched.add(position);
+      }
+    }
+    for (const position of touched) reaching[position]?.push(part);
+  }
+  return reaching;
 }
 
 async function partitionTask(
   { order, pixel, rows }: Partition,
-  partsByPixel: ReadonlyMap<number, readonly PartRow[]>,
+  reaching: readonly PartRow[],
   { campaign, algorithms }: PackingPlan,
   { table }: Services,
 ): Promise<PartitionTask> {
-  const inside = [...partsByPixel].filter(
-    ([counted]) => ancestor({ order: COUNT_ORDER, pixel: counted }, order).pixel === pixel,
-  );
-  const reaching = new Map(inside.flatMap(([, parts]) => parts.map((part) => [part.partId, part] as const)));
   const parts: PartitionTask['parts'] = [];
-  for (const part of reaching.values()) {
+  for (const part of reaching) {
     const points: Record<string, ObjectRef> = {};
     for (const algorithm of algorithms) {
       const estimated = await table.get(estimateRowKey(campaign, part.partId, algorithm));

@@ -1,7 +1,5 @@
 import { z } from 'zod';
-import { planDigest, readChunkSet } from '#core/campaign.ts';
-import { openCampaign, releaseParts } from '#core/campaign-book.ts';
-import { readRelease } from '#core/chunk-book.ts';
+import { openCampaign, readPlannedRelease, releaseParts } from '#core/campaign-book.ts';
 import { InputError } from '#core/errors.ts';
 import { digestSchema, nameSchema } from '#core/job.ts';
 import { openLedger } from '#core/ledger.ts';
@@ -16,14 +14,7 @@ const inputSchema = z.object({
 
 /** Opens the campaign and its ledger, provided that the release is still the one the plan was made of. */
 export const handler = stack(inputSchema, async (input, { table, clock, log }) => {
-  const release = await readRelease(table, input.release);
-  const chunkSet = await readChunkSet(table, input.release);
-  if (planDigest(release, chunkSet) !== input.planDigest) {
-    throw new InputError(`the release ${input.release} changed after this campaign was asked for`, {
-      code: 'PLAN_OUTDATED',
-      hint: 'The change itself asks for a new campaign; this one ends here.',
-    });
-  }
+  const { release, chunkSet } = await readPlannedRelease(table, input.release, input.planDigest);
   if (chunkSet.chunks === 0) {
     throw new InputError(`the release ${input.release} has no usable chunk`, {
       code: 'NOTHING_TO_DO',
