@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { PonteStack } from '#infra/ponte-stack.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+const statementSchema = z.object({
+  Effect: z.string(),
+  Action: z.union([z.string(), z.array(z.string())]),
+  Resource: z.unknown(),
+  Condition: z.unknown().optional(),
+});
+const policySchema = z.object({
+  Properties: z.object({
+    PolicyDocument: z.object({ Statement: z.array(statementSchema) }),
+    Roles: z.array(z.object({ Ref: z.string() })).optional(),
+    Bucket: z.object({ Ref: z.string() }).optional(),
+  }),
+});
+const bucketSchema = z.object({
+  Properties: z.object({
+    PublicAccessBlockConfiguration: z.record(z.string(), z.boolean()),
+    VersioningConfiguration: z.object({ Status: z.string() }),
+    BucketEncryption: z.object({ ServerSideEncryptionConfiguration: z.array(z.unknown()).min(1) }),
+  }),
+});
+
+describe('the stack', () => {
+  let template: Template;
+
+  beforeAll(() => {
+    const app = new App({ analyticsReporting: false });
+    template = Template.fromStack(new PonteStack(app, 'Ponte'));
+  }, 120_000);
+
+  const resources = <T>(type: string, schema: z.ZodType<T>) =>
+    Object.entries(template.findResources(type)).map(([id, resource]) => ({ id, ...schema.parse(resource) }));
+
+  it('has four buckets: versioned, encrypted, TLS only, without public access', () => {
+    const buckets = resources('AWS::S3::Bucket', bucketSchema);
+    const policies = resources('AWS::S3::BucketPolicy', policySchema);
+
+    expect(buckets).toHaveLength(4);
+    for (const { id, Properties } of buckets) {
+      expect(Object.values(Properties.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
+      expect(Properties.VersioningConfiguration.Status).toBe('Enabled');
+      const statements = policies
+        .filter((policy) => policy.Properties.Bucket?.Ref === id)
+        .flatMap((policy) => policy.Properties.PolicyDocument.Statement);
+      expect(statements).toContainEqual(
+        expect.objectContaining({
+          Effect: 'Deny',
+          Action: 's3:*',
+          Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+        }),
+      );
+    }
+  });
+
+  it('lets the agent take jobs, read what they name, put results back and answer, and nothing else', () => {
+    const [role] = Object.keys(template.findResources('AWS::IAM::Role')).filter((id) => id.startsWith('AgentRole'));
+    const statements = resources('AWS::IAM::Policy', policySchema)
+      .filter((policy) => policy.Properties.Roles?.some(({ Ref }) => Ref === role))
+      .flatMap((policy) => policy.Properties.PolicyDocument.Statement);
+    const actions = statements.flatMap(({ Action }) => Action).sort();
+
+    expect(actions).toEqual([
+      's3:AbortMultipartUpload',
+      's3:GetObject',
+      's3:PutObject',
+      'sqs:ChangeMessageVisibility',
+      'sqs:DeleteMessage',
+      'sqs:GetQueueAttributes',
+      'sqs:GetQueueUrl',
+      'sqs:ReceiveMessage',
+      'states:SendTaskFailure',
+      'states:SendTaskHeartbeat',
+      'states:SendTaskSuccess',
+    ]);
+    const reached = JSON.stringify(statements.map(({ Resource }) => Resource));
+    expect(reached).toContain('StorageLake');
+    expect(reached).not.toMatch(/StorageLanding|StorageDelivery|StorageQuarantine|Metadata|IntakeQueue/);
+    const writes = statements.filter(({ Action }) => [Action].flat().includes('s3:PutObject'));
+    expect(JSON.stringify(writes)).toMatch(/"\/work\/\*"/);
+    expect(JSON.stringify(writes)).not.toMatch(/skinny|training|campaigns|catalogues/);
+  });
+
+  it('gives every function a role of its own', () => {
+    const functions = resources('AWS::Lambda::Function', z.object({ Properties: z.object({ Role: z.unknown() }) }));
+    const roles = functions.map(({ Properties }) => JSON.stringify(Properties.Role));
+
+    expect(functions.length).toBeGreaterThan(10);
+    expect(new Set(roles).size).toBe(functions.length);
+  });
+
+  it('says in every alarm what breaks for people, and links to its section of the runbook', () => {
+    const runbook = readFileSync(join(ROOT, 'docs', 'runbook.md'), 'utf8');
+    const anchors = [...runbook.matchAll(/^## (\w+)$/gm)].map((found) => found[1]?.toLowerCase());
+    const alarms = resources(
+      'AWS::CloudWatch::Alarm',
+      z.object({ Properties: z.object({ AlarmDescription: z.string(), AlarmActions: z.array(z.unknown()).min(1) }) }),
+    );
+
+    expect(alarms.length).toBeGreaterThan(4);
+    for (const { Properties } of alarms) {
+      const [, breaks, anchor] = /^(.{20,}) See docs\/runbook\.md#(\w+)$/.exec(Properties.AlarmDescription) ?? [];
+      expect(breaks).toBeDefined();
+      expect(anchors).toContain(anchor);
+    }
+  });
+});
