@@ -107,11 +107,6 @@ export async function startCloud(options: CloudOptions): Promise<CloudHandle> {
   return handleOf(record, port);
 }
 
-/** Restarts the running cloud with its roles enforced; state and addresses stay. */
-export function enforceIam(options: Omit<CloudOptions, 'enforceIam'>): Promise<CloudHandle> {
-  return startCloud({ ...options, enforceIam: true });
-}
-
 /** Ends the local cloud; its state stays for the next start. Nothing to stop is no error. */
 export async function stopCloud({ home, log }: { readonly home: string; readonly log: Log }): Promise<void> {
   const running = await findProcess(cloudFiles(home).process);
