@@ -92,7 +92,6 @@ export type Batch = z.infer<typeof batchSchema>;
 
 /** `points`: keys and point estimates. `pdf`: p(z) on the grid. `model`: pickle. `evaluation`: JSON. */
 export const outputNameSchema = z.enum(['points', 'pdf', 'model', 'evaluation']);
-export type OutputName = z.infer<typeof outputNameSchema>;
 
 /** One file the worker wrote; `path` is absolute, on scratch. */
 export const producedFileSchema = z.strictObject({

@@ -44,7 +44,6 @@ export const campaignSpecSchema = z.strictObject({
   /** The campaign never starts work that could take it over either; two currencies, never summed. */
   caps: z.strictObject({ microUsd: z.int().positive(), coreSeconds: z.int().positive() }),
 });
-export type CampaignSpec = z.infer<typeof campaignSpecSchema>;
 
 /** The file an operator registers a release with; `trainingSet` is a path beside it. */
 export const registrationSchema = z.strictObject({
