@@ -37,7 +37,7 @@ export const SETTLED_STATES: readonly ChunkState[] = [
 ];
 
 export function isChunkState(text: unknown): text is ChunkState {
-  return typeof text === 'string' && text in TRANSITIONS;
+  return typeof text === 'string' && Object.hasOwn(TRANSITIONS, text);
 }
 
 /** The state after `event`, or null where the table does not allow it. */
