@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { type Database, parquetRelation, quoteLiteral, readingFailure } from '#adapters/duckdb.ts';
 import { healpix29Sql, INDEX_COLUMN, pixelSql } from '#core/healpix.ts';
 import type { Profile } from '#core/profile.ts';
-import { COUNT_ORDER, canonicalColumnsSql, partSizes, type Recipe } from '#core/recipe.ts';
+import { COUNT_ORDER, partSizes, type Recipe } from '#core/recipe.ts';
+import { canonicalColumnsSql } from '#core/skinny-sql.ts';
 
 export interface SkinnyFile {
   readonly path: string;

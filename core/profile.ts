@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkOverridesSchema } from '#core/checks.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
 
 export const BANDS = ['u', 'g', 'r', 'i', 'z', 'y'] as const;
@@ -19,15 +20,62 @@ export const profileSchema = z.strictObject({
   /** `magnitude`: AB magnitudes with errors in magnitudes. `flux`: nJy with errors in nJy. */
   kind: z.enum(['magnitude', 'flux']),
   bands: z.partialRecord(z.enum(BANDS), z.strictObject({ value: columnName, error: columnName })),
+  /** Bands whose columns a file may lack, for instance u where the survey did not look. */
+  optionalBands: z.array(z.enum(BANDS)).exactOptional(),
   /** Values that stand for "not detected" or "not measured", besides null, NaN and the infinities. */
   missing: z.array(z.number()),
+  /** True, or 1, for the one row that stands for an object where tracts or patches overlap. */
+  primary: columnName.exactOptional(),
+  /** A star-galaxy separator: an object from this value on is extended. */
+  extendedness: z.strictObject({ column: columnName, extendedFrom: z.number() }).exactOptional(),
+  /** E(B-V) at the object, in magnitudes, as the survey publishes it. */
+  ebv: columnName.exactOptional(),
   /** The names the delivered table gives its coordinates (Rubin's DP1 says coord_ra, coord_dec; DP2 ra, dec). */
   deliveredCoordinates: z.strictObject({ ra: columnName, dec: columnName }),
+  /** Checks that this survey wants stricter, milder or with another limit than `core/checks.ts` says. */
+  checks: checkOverridesSchema.exactOptional(),
 });
 export type Profile = z.infer<typeof profileSchema>;
 
-/** Changes when a profile reads a catalogue differently; its prose does not count. */
+/** Changes when a profile reads a catalogue differently; its prose and its checks do not count. */
 export function profileDigest(profile: Profile): Digest {
-  const { description: _prose, name: _name, version: _version, ...reading } = profile;
+  const { description: _prose, name: _name, version: _version, checks: _checks, ...reading } = profile;
   return digestOf('catalogue-profile', reading);
+}
+
+export interface WantedColumn {
+  readonly name: string;
+  readonly kind: 'integer' | 'number' | 'flag';
+}
+
+/** The columns a file must have. */
+export function neededColumns(profile: Profile): readonly WantedColumn[] {
+  const bands = Object.entries(profile.bands).filter(([band]) => !isOptional(profile, band));
+  const numbers = [
+    ...[profile.ra, profile.dec, profile.ebv, profile.extendedness?.column].filter((name) => name !== undefined),
+    ...bands.flatMap(([, { value, error }]) => [value, error]),
+  ];
+  return [
+    { name: profile.id, kind: 'integer' },
+    ...numbers.map((name) => ({ name, kind: 'number' }) as const),
+    ...(profile.primary ? [{ name: profile.primary, kind: 'flag' } as const] : []),
+  ];
+}
+
+/** The columns a file may have: a band's value comes with its error, or neither is there. */
+export function optionalColumns(profile: Profile): readonly WantedColumn[] {
+  const bands = Object.entries(profile.bands).filter(([band]) => isOptional(profile, band));
+  return bands.flatMap(([, { value, error }]) => [value, error].map((name) => ({ name, kind: 'number' }) as const));
+}
+
+function isOptional(profile: Profile, band: string): boolean {
+  return profile.optionalBands?.some((optional) => optional === band) ?? false;
+}
+
+/** The profile of one file: without the optional bands whose columns it does not have. */
+export function profileOfFile(profile: Profile, columns: { has(name: string): boolean }): Profile {
+  const bands = Object.entries(profile.bands).filter(
+    ([band, { value, error }]) => !isOptional(profile, band) || (columns.has(value) && columns.has(error)),
+  );
+  return { ...profile, bands: Object.fromEntries(bands) };
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { parseCut } from '#core/cut.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
-import { BANDS, type Band, type Profile, profileDigest } from '#core/profile.ts';
-import { quoteIdentifier } from '#core/sql.ts';
+import { BANDS, type Profile, profileDigest } from '#core/profile.ts';
 
 /** What turns a chunk into skinny parts. */
 export const recipeSchema = z.strictObject({
@@ -12,20 +12,25 @@ export const recipeSchema = z.strictObject({
   decimals: z.int().min(1).max(6),
   /** 130,000 rows is LIneA's unit of work: about 40 s of BPZ or FlexZBoost on one core. */
   maxRowsPerPart: z.int().positive().max(1_000_000),
+  /** Takes the Galaxy's extinction away: m - coefficient * E(B-V), with E(B-V) of the profile's `ebv` column. */
+  dereddening: z
+    .strictObject({ coefficients: z.partialRecord(z.enum(BANDS), z.number().min(0).max(10)) })
+    .exactOptional(),
+  /** Rows for which it is true stay; in the language of `core/cut.ts`, of the values as the skinny part has them. */
+  cut: z
+    .string()
+    .refine((text) => parseCut(text).ok, { error: (issue) => cutProblem(String(issue.input)) })
+    .exactOptional(),
 });
 export type Recipe = z.infer<typeof recipeSchema>;
 
 /**
- * The version of the SQL below. Raise it with any change of this file that changes a derived byte: it is part of the
+ * The version of the SQL in core/skinny-sql.ts. Raise it with any change that changes a derived byte: it is part of the
  * recipe's digest, so the plan sees that parts must be derived again.
+ *
+ * 2: an error that would be rounded to 0 becomes the smallest one; values that no FLOAT holds are "not detected".
  */
 const DERIVATION_VERSION = 2;
-
-/** Zero point of fluxes in nJy: m_AB = 31.4 - 2.5 log10(f / nJy) (LSST Data Products Definition Document). */
-const NANOJANSKY_ZERO_POINT = 31.4;
-
-/** 2.5 / ln 10: d(mag) = 1.0857... d(flux) / flux. */
-const MAGNITUDES_PER_RELATIVE_FLUX = 2.5 / Math.LN10;
 
 /** Equal digest means equal skinny parts for equal chunks. */
 export function recipeDigest(recipe: Recipe, profile: Profile): Digest {
@@ -34,7 +39,46 @@ export function recipeDigest(recipe: Recipe, profile: Profile): Digest {
     profile: profileDigest(profile),
     decimals: recipe.decimals,
     maxRowsPerPart: recipe.maxRowsPerPart,
+    // As it was understood, so that a space more or less changes nothing.
+    cut: cutSql(recipe),
+    coefficients: recipe.dereddening ? { ...recipe.dereddening.coefficients } : null,
   });
+}
+
+/** The condition of the recipe's cut, or null when every row stays. */
+export function cutSql(recipe: Recipe): string | null {
+  const cut = recipe.cut === undefined ? null : parseCut(recipe.cut);
+  return cut?.ok ? cut.sql : null;
+}
+
+function cutProblem(text: string): string {
+  const cut = parseCut(text);
+  return cut.ok ? '' : `the cut cannot be read: ${cut.problem}`;
+}
+
+/** Why a recipe cannot be followed with a survey's catalogue; empty when it can. */
+export function recipeProblems(recipe: Recipe, profile: Profile): readonly string[] {
+  const problems: string[] = [];
+  const coefficients = recipe.dereddening?.coefficients;
+  if (coefficients && !profile.ebv) problems.push(`dereddening needs E(B-V); ${profile.name} names no column for it`);
+  for (const band of BANDS) {
+    if (coefficients && profile.bands[band] && coefficients[band] === undefined) {
+      problems.push(`dereddening has no coefficient for the band ${band}`);
+    }
+  }
+  const cut = recipe.cut === undefined ? null : parseCut(recipe.cut);
+  for (const column of cut?.ok ? cut.columns : []) {
+    if (!hasColumn(profile, column)) problems.push(`the cut speaks of ${column}, which ${profile.name} does not have`);
+  }
+  return problems;
+}
+
+function hasColumn(profile: Profile, column: string): boolean {
+  if (column === 'primary') return profile.primary !== undefined;
+  if (column === 'extendedness') return profile.extendedness !== undefined;
+  if (column === 'ebv') return profile.ebv !== undefined;
+  const [, band] = /^mag(?:err)?_(.)$/.exec(column) ?? [];
+  return band === undefined || Object.keys(profile.bands).includes(band);
 }
 
 /** The name of a skinny part, from all that makes it. */
@@ -49,73 +93,6 @@ export function partSizes(rows: number, maxRowsPerPart: number): readonly number
     { length: count },
     (_, index) => Math.floor((rows * (index + 1)) / count) - Math.floor((rows * index) / count),
   );
-}
-
-/** A double literal for DuckDB: without the exponent 1.5 would be a DECIMAL and lose the last bits. */
-const double = (value: number) => value.toExponential();
-
-/** A band's value, or NULL when it is missing: null, NaN, infinite or one of the survey's sentinels. */
-function presentSql(column: string, missing: readonly number[]): string {
-  const value = `${quoteIdentifier(column)}::DOUBLE`;
-  const sentinels = missing.length > 0 ? ` AND ${value} NOT IN (${missing.map(double).join(', ')})` : '';
-  return `CASE WHEN isfinite(${value})${sentinels} THEN ${value} END`;
-}
-
-function rounded(sql: string, decimals: number): string {
-  const scale = double(10 ** decimals);
-  return `(floor((${sql}) * ${scale} + 0.5e0) / ${scale})::FLOAT`;
-}
-
-/**
- * The columns of a skinny part before `_healpix_29`: `objectId`, `ra`, `dec`, `mag_{band}`, `magerr_{band}`, a row per
- * row of `source`. A band that is missing, has a flux that is not positive, or is not in the profile at all is NULL in
- * both columns: "not detected", which each algorithm then treats in its own way. A detected band's error is never rounded
- * to 0.
- */
-export function canonicalColumnsSql(source: string, profile: Profile, recipe: Recipe): string {
-  const measured = Object.entries(profile.bands).flatMap(([band, column]) => [
-    `${presentSql(column.value, profile.missing)} AS value_${band}`,
-    `${presentSql(column.error, profile.missing)} AS error_${band}`,
-  ]);
-  const keys = [
-    `${quoteIdentifier(profile.id)}::BIGINT AS "objectId"`,
-    `${quoteIdentifier(profile.ra)}::DOUBLE AS ra`,
-    `${quoteIdentifier(profile.dec)}::DOUBLE AS dec`,
-  ];
-  const magnitudes = BANDS.map((band) => `${measureSql('magnitude', band, profile, recipe)} AS mag_${band}`);
-  const errors = BANDS.map((band) => `${measureSql('error', band, profile, recipe)} AS magerr_${band}`);
-  return [
-    `SELECT "objectId", ra, dec, ${[...magnitudes, ...errors].join(', ')}`,
-    `FROM (SELECT ${[...keys, ...measured].join(', ')} FROM ${source})`,
-  ].join(' ');
-}
-
-/** Far beyond any magnitude or error, and still a FLOAT: a value whose cast would fail is no measurement. */
-const LARGEST = double(1e30);
-
-/** A band counts as detected only with a value and an error that are finite, and an error that is positive. */
-function detectedSql(band: Band, profile: Profile): string {
-  const positiveFlux = profile.kind === 'flux' ? ` AND value_${band} > 0` : '';
-  const { magnitude, error } = measuresSql(band, profile);
-  const present = `value_${band} IS NOT NULL AND error_${band} > 0${positiveFlux}`;
-  return `CASE WHEN ${present} THEN abs(${magnitude}) < ${LARGEST} AND ${error} < ${LARGEST} ELSE false END`;
-}
-
-/** The AB magnitude and its error, as doubles; only where the band is present. */
-function measuresSql(band: Band, profile: Profile): { readonly magnitude: string; readonly error: string } {
-  if (profile.kind === 'magnitude') return { magnitude: `value_${band}`, error: `error_${band}` };
-  return {
-    magnitude: `${double(NANOJANSKY_ZERO_POINT)} - 2.5e0 * log10(value_${band})`,
-    error: `${double(MAGNITUDES_PER_RELATIVE_FLUX)} * error_${band} / value_${band}`,
-  };
-}
-
-function measureSql(measure: 'magnitude' | 'error', band: Band, profile: Profile, recipe: Recipe): string {
-  if (!profile.bands[band]) return 'NULL::FLOAT';
-  const nearest = rounded(measuresSql(band, profile)[measure], recipe.decimals);
-  // An error of 0 would say "no measurement" to every algorithm, of the brightest objects.
-  const value = measure === 'error' ? `greatest(${nearest}, ${double(10 ** -recipe.decimals)}::FLOAT)` : nearest;
-  return `CASE WHEN ${detectedSql(band, profile)} THEN ${value} END`;
 }
 
 /** The order of the pixel counts that intake leaves for packing: 3.4 arcmin, 12.6 million pixels on the sky. */

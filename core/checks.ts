@@ -1,0 +1,52 @@
+import { z } from 'zod';
+
+/** `refuse`: the chunk goes to quarantine. `flag`: it is used, and the report points at it. `note`: for the record. */
+export const SEVERITIES = ['refuse', 'flag', 'note'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/**
+ * What is measured of the values, each as a share of something, with the share up to which it is in order. A survey
+ * changes severity or limit in its profile; what the derivation itself needs (digests, columns, keys) always refuses.
+ */
+export const VALUE_CHECKS = {
+  /** Rows without a number in a band: null, NaN or infinite. A survey that ends part-way through a tract has many. */
+  BAND_EMPTY: { severity: 'flag', limit: 0.9 },
+  /** Rows that are a sentinel or a flux that is not positive: "not detected". */
+  BAND_NOT_DETECTED: { severity: 'note', limit: 0.9 },
+  /** Detected rows outside 5 to 40 mag: brighter than Vega's neighbours, fainter than any survey; a wrong unit. */
+  MAGNITUDE_RANGE: { severity: 'refuse', limit: 0.01 },
+  /** Rows with a value and an error that is not positive and finite. */
+  ERROR_UNUSABLE: { severity: 'flag', limit: 0.01 },
+  /** Faint third of a band not noisier than its bright third, in the mean: errors of another column or unit. */
+  ERROR_RELATION: { severity: 'refuse', limit: 0 },
+  /** Rows without a usable E(B-V), finite and 0 or more. */
+  EBV_UNUSABLE: { severity: 'refuse', limit: 0 },
+  /** Rows that are not primary: they are duplicates of objects in a neighbour. */
+  NOT_PRIMARY: { severity: 'flag', limit: 0.5 },
+  /** Rows with a separator that are extended, too few: half the sky below 20 mag are galaxies. */
+  FEW_EXTENDED: { severity: 'flag', limit: 0.05 },
+} as const satisfies Record<string, { severity: Severity; limit: number }>;
+export type ValueCheck = keyof typeof VALUE_CHECKS;
+
+const isValueCheck = (name: string): name is ValueCheck => name in VALUE_CHECKS;
+export const VALUE_CHECK_NAMES = Object.keys(VALUE_CHECKS).filter(isValueCheck);
+
+/** In a profile: check -> what is different for this survey. */
+export const checkOverridesSchema = z.partialRecord(
+  z.enum(VALUE_CHECK_NAMES),
+  z.strictObject({ severity: z.enum(SEVERITIES).exactOptional(), limit: z.number().min(0).max(1).exactOptional() }),
+);
+export type CheckOverrides = z.infer<typeof checkOverridesSchema>;
+
+export interface CheckRule {
+  readonly severity: Severity;
+  readonly limit: number;
+}
+
+export function ruleFor(check: ValueCheck, overrides: CheckOverrides | undefined): CheckRule {
+  const own = overrides?.[check];
+  return {
+    severity: own?.severity ?? VALUE_CHECKS[check].severity,
+    limit: own?.limit ?? VALUE_CHECKS[check].limit,
+  };
+}
