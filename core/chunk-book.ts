@@ -74,6 +74,7 @@ export async function claimChunk(table: Table, request: ClaimRequest): Promise<C
     parts: null,
     recipeDigest: null,
     findings: [],
+    summary: null,
     revivals: 0,
     seconds: null,
   };

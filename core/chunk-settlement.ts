@@ -11,6 +11,7 @@ import { readExpected, readPointer } from '#core/chunk-book.ts';
 import type { Digest } from '#core/digest.ts';
 import { TransientError } from '#core/errors.ts';
 import { type Finding, judgeAgainstManifest } from '#core/integrity.ts';
+import type { ObjectRef } from '#core/job.ts';
 import { mayMove, SETTLED_STATES } from '#core/life-cycle.ts';
 import { type ExpectedChunk, expectedKey, releaseKey } from '#core/release.ts';
 import { equals, ROW_EXISTS, ROW_IS_NEW, type Table, type Write } from '#core/table.ts';
@@ -21,6 +22,8 @@ export type Settlement =
       readonly rows: number;
       readonly recipeDigest: Digest;
       readonly parts: readonly PartRow[];
+      readonly findings: readonly Finding[];
+      readonly summary: ObjectRef;
     }
   | { readonly outcome: 'quarantined'; readonly findings: readonly Finding[] };
 
@@ -121,10 +124,17 @@ function settlementWrites(
   expected: ExpectedChunk | null,
 ): [Write, ...Write[]] {
   const { outcome } = settlement;
+  const findings = settlement.findings.map((finding) => ({ ...finding }));
   const facts =
     outcome === 'skinny'
-      ? { rows: settlement.rows, parts: settlement.parts.length, recipeDigest: settlement.recipeDigest }
-      : { findings: settlement.findings.map((finding) => ({ ...finding })) };
+      ? {
+          rows: settlement.rows,
+          parts: settlement.parts.length,
+          recipeDigest: settlement.recipeDigest,
+          summary: { ...settlement.summary },
+          findings,
+        }
+      : { findings };
   const writes: [Write, ...Write[]] = [
     {
       kind: 'update',

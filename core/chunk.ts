@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SEVERITIES } from '#core/checks.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
 import { FINDING_CODES } from '#core/integrity.ts';
 import { digestSchema, nameSchema, objectRefSchema } from '#core/job.ts';
@@ -11,7 +12,13 @@ export function chunkId(release: string, name: string, sha256: Digest): Digest {
   return digestOf('chunk', { release, name, sha256 });
 }
 
-export const findingSchema = z.strictObject({ code: z.enum(FINDING_CODES), sentence: z.string() });
+export const findingSchema = z.strictObject({
+  code: z.enum(FINDING_CODES),
+  sentence: z.string(),
+  severity: z.enum(SEVERITIES).exactOptional(),
+  numbers: z.record(z.string(), z.number()).exactOptional(),
+  where: z.string().exactOptional(),
+});
 
 export const chunkRowSchema = z.object({
   chunkId: digestSchema,
@@ -29,9 +36,13 @@ export const chunkRowSchema = z.object({
   parts: z.int().nonnegative().nullable(),
   recipeDigest: digestSchema.nullable(),
   findings: z.array(findingSchema),
+  /** What its values look like, for the release's report (core/chunk-summary.ts); of a usable chunk only. */
+  summary: objectRefSchema.nullable().default(null),
   /** How often this content was superseded and came back. */
   revivals: z.int().nonnegative(),
   seconds: z.number().nonnegative().nullable(),
+  /** What a person decided last on this content in quarantine (core/quarantine-book.ts). */
+  decision: z.strictObject({ action: z.string(), who: z.string(), why: z.string(), at: z.string() }).exactOptional(),
 });
 export type ChunkRow = z.infer<typeof chunkRowSchema>;
 
@@ -71,6 +82,9 @@ export const partKey = (release: string, id: Digest, index: number): Key => ({
   pk: releasePartition(release),
   sk: `${partPrefix(id)}${String(index).padStart(6, '0')}`,
 });
+
+/** Beside what one look found, in the lake; of the execution that made it. */
+export const summaryObjectKey = (id: Digest, execution: string) => `chunks/${id}/${execution}.summary.json`;
 
 /** Where the derived objects of a part live in the lake: by what made it. */
 export const skinnyObjectKey = (part: Digest) => `skinny/${part.slice(0, 2)}/${part}.parquet`;

@@ -1,5 +1,6 @@
+import { type Severity, VALUE_CHECK_NAMES } from '#core/checks.ts';
 import type { Digest } from '#core/digest.ts';
-import type { Profile } from '#core/profile.ts';
+import { neededColumns, optionalColumns, type Profile, type WantedColumn } from '#core/profile.ts';
 
 /** What one look at a chunk's bytes and columns found; filled in by an adapter, judged here. */
 export interface ChunkFacts {
@@ -31,7 +32,8 @@ export interface ChunkExpectation {
   readonly manifest: ManifestLine | null;
 }
 
-export const FINDING_CODES = [
+/** What a chunk is refused for whatever its survey says: without it nothing could be derived, or not the right thing. */
+export const INTEGRITY_CODES = [
   'DIGEST_MISMATCH',
   'MANIFEST_MISMATCH',
   'NOT_PARQUET',
@@ -43,17 +45,26 @@ export const FINDING_CODES = [
   'ID_DUPLICATE',
   'COORDINATES',
 ] as const;
+export const FINDING_CODES = [...INTEGRITY_CODES, ...VALUE_CHECK_NAMES] as const;
 export type FindingCode = (typeof FINDING_CODES)[number];
 
-/** One reason to refuse a chunk: a code for machines, a sentence for people. */
+/** What a check has to say: a code for machines, a sentence for people, and what the sentence is made of. */
 export interface Finding {
   readonly code: FindingCode;
   readonly sentence: string;
+  /** Without it, it refuses the chunk. */
+  readonly severity?: Severity;
+  readonly numbers?: Readonly<Record<string, number>>;
+  /** A column or a band; nothing where it is the file as a whole. */
+  readonly where?: string;
 }
+
+export const refuses = (finding: Finding): boolean => (finding.severity ?? 'refuse') === 'refuse';
 
 /** DuckDB's names; whole names, because a list is `BIGINT[]` and an interval begins with `INT` too. */
 const INTEGER_TYPES = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT))$/;
 const NUMBER_TYPES = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\))$/;
+const FLAG_TYPES = /^(BOOLEAN|U?(TINYINT|SMALLINT|INTEGER|BIGINT))$/;
 
 /** The findings that refuse a chunk; none means it is accepted. */
 export function judgeChunk(facts: ChunkFacts, expected: ChunkExpectation, profile: Profile): readonly Finding[] {
@@ -97,7 +108,11 @@ function judgeManifestDigest(sha256: Digest, line: ManifestLine): Finding[] {
 function judgeManifestRows(rows: number, line: ManifestLine): Finding[] {
   if (line.rows === rows) return [];
   return [
-    { code: 'ROWS_MISMATCH', sentence: `the file has ${rows} rows, but the release's manifest lists ${line.rows}` },
+    {
+      code: 'ROWS_MISMATCH',
+      sentence: `the file has ${rows} rows, but the release's manifest lists ${line.rows}`,
+      numbers: { rows, listed: line.rows },
+    },
   ];
 }
 
@@ -114,37 +129,33 @@ function judgeDigests(facts: ChunkFacts, expected: ChunkExpectation): Finding[] 
 }
 
 function judgeColumns(columns: ReadonlyMap<string, string>, profile: Profile): Finding[] {
-  const bands = Object.values(profile.bands).flatMap((band) => [band.value, band.error]);
-  return [
-    ...judgeKeyColumns(columns, profile),
-    ...bands.flatMap((name) => judgeColumn(columns, profile, name, NUMBER)),
-  ];
+  const optional = optionalColumns(profile).filter(({ name }) => columns.has(name));
+  return [...neededColumns(profile), ...optional].flatMap((wanted) => judgeColumn(columns, profile, wanted));
 }
 
 /** Whether the columns that identify and place a row are there and can be queried: else there are no keys to look at. */
 export function judgeKeyColumns(columns: ReadonlyMap<string, string>, profile: Profile): Finding[] {
-  return [
-    ...judgeColumn(columns, profile, profile.id, INTEGER),
-    ...[profile.ra, profile.dec].flatMap((name) => judgeColumn(columns, profile, name, NUMBER)),
-  ];
+  const keys = [profile.id, profile.ra, profile.dec];
+  const wanted = neededColumns(profile).filter(({ name }) => keys.includes(name));
+  return wanted.flatMap((column) => judgeColumn(columns, profile, column));
 }
 
-const INTEGER = { types: INTEGER_TYPES, kind: 'an integer' } as const;
-const NUMBER = { types: NUMBER_TYPES, kind: 'a number' } as const;
+const KINDS: Record<WantedColumn['kind'], { readonly types: RegExp; readonly words: string }> = {
+  integer: { types: INTEGER_TYPES, words: 'an integer' },
+  number: { types: NUMBER_TYPES, words: 'a number' },
+  flag: { types: FLAG_TYPES, words: 'a boolean, or an integer that is 0 or 1' },
+};
 
-function judgeColumn(
-  columns: ReadonlyMap<string, string>,
-  profile: Profile,
-  name: string,
-  wanted: typeof INTEGER | typeof NUMBER,
-): Finding[] {
+function judgeColumn(columns: ReadonlyMap<string, string>, profile: Profile, { name, kind }: WantedColumn): Finding[] {
   const found = columns.get(name);
   if (found === undefined) {
-    return [{ code: 'COLUMN_MISSING', sentence: `the column ${name} is missing; profile ${profile.name} needs it` }];
+    const sentence = `the column ${name} is missing; profile ${profile.name} needs it`;
+    return [{ code: 'COLUMN_MISSING', sentence, where: name }];
   }
-  if (wanted.types.test(found)) return [];
-  const sentence = `the column ${name} has type ${found}; profile ${profile.name} needs ${wanted.kind}`;
-  return [{ code: 'COLUMN_TYPE', sentence }];
+  const { types, words } = KINDS[kind];
+  if (types.test(found)) return [];
+  const sentence = `the column ${name} has type ${found}; profile ${profile.name} needs ${words}`;
+  return [{ code: 'COLUMN_TYPE', sentence, where: name }];
 }
 
 function judgeRows(rows: number, expected: ChunkExpectation): Finding[] {
@@ -157,15 +168,27 @@ function judgeRows(rows: number, expected: ChunkExpectation): Finding[] {
 function judgeKeys(keys: NonNullable<TableFacts['keys']>, profile: Profile): Finding[] {
   const findings: Finding[] = [];
   if (keys.nullIds > 0) {
-    findings.push({ code: 'ID_NULL', sentence: `${keys.nullIds} rows have no ${profile.id} of at most 64 bits` });
+    findings.push({
+      code: 'ID_NULL',
+      sentence: `${keys.nullIds} rows have no ${profile.id} of at most 64 bits`,
+      numbers: { rows: keys.nullIds },
+      where: profile.id,
+    });
   }
   if (keys.duplicateIds > 0) {
-    findings.push({ code: 'ID_DUPLICATE', sentence: `${keys.duplicateIds} rows repeat a ${profile.id} of this file` });
+    findings.push({
+      code: 'ID_DUPLICATE',
+      sentence: `${keys.duplicateIds} rows repeat a ${profile.id} of this file`,
+      numbers: { rows: keys.duplicateIds },
+      where: profile.id,
+    });
   }
   if (keys.badCoordinates > 0) {
     findings.push({
       code: 'COORDINATES',
       sentence: `${keys.badCoordinates} rows have no usable ${profile.ra}, ${profile.dec} (finite, 0..360 and -90..90 degrees)`,
+      numbers: { rows: keys.badCoordinates },
+      where: `${profile.ra}, ${profile.dec}`,
     });
   }
   return findings;

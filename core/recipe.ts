@@ -27,8 +27,6 @@ export type Recipe = z.infer<typeof recipeSchema>;
 /**
  * The version of the SQL in core/skinny-sql.ts. Raise it with any change that changes a derived byte: it is part of the
  * recipe's digest, so the plan sees that parts must be derived again.
- *
- * 2: an error that would be rounded to 0 becomes the smallest one; values that no FLOAT holds are "not detected".
  */
 const DERIVATION_VERSION = 2;
 
@@ -40,8 +38,8 @@ export function recipeDigest(recipe: Recipe, profile: Profile): Digest {
     decimals: recipe.decimals,
     maxRowsPerPart: recipe.maxRowsPerPart,
     // As it was understood, so that a space more or less changes nothing.
-    cut: cutSql(recipe),
-    coefficients: recipe.dereddening ? { ...recipe.dereddening.coefficients } : null,
+    ...(recipe.cut === undefined ? {} : { cut: cutSql(recipe) }),
+    ...(recipe.dereddening ? { extinction: recipe.dereddening.coefficients } : {}),
   });
 }
 

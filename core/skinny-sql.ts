@@ -8,8 +8,8 @@ const NANOJANSKY_ZERO_POINT = 31.4;
 /** 2.5 / ln 10: d(mag) = 1.0857... d(flux) / flux. */
 const MAGNITUDES_PER_RELATIVE_FLUX = 2.5 / Math.LN10;
 
-/** Beyond this no magnitude and no error is a measurement; it keeps every value inside FLOAT. */
-const LARGEST = 1000;
+/** Far beyond any magnitude or error, and still a FLOAT: a value whose cast would fail is no measurement. */
+const LARGEST = 1e30;
 
 /** A double literal for DuckDB: without the exponent 1.5 would be a DECIMAL and lose the last bits. */
 const double = (value: number) => value.toExponential();

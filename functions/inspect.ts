@@ -3,15 +3,22 @@ import { inspectChunk } from '#adapters/chunk-inspector.ts';
 import { type Database, withDatabase } from '#adapters/duckdb.ts';
 import { fileDigest } from '#adapters/file-digest.ts';
 import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
-import { type ChunkRow, type PartRow, pixelsObjectKey, skinnyObjectKey } from '#core/chunk.ts';
+import { readValues } from '#adapters/value-reader.ts';
+import { type ChunkRow, type PartRow, pixelsObjectKey, skinnyObjectKey, summaryObjectKey } from '#core/chunk.ts';
 import { claimChunk, moveChunk, readExpected, readRelease } from '#core/chunk-book.ts';
+import type { ChunkSummary } from '#core/chunk-summary.ts';
 import { TransientError } from '#core/errors.ts';
 import { chunkExecutionSchema, type IntakeRequest } from '#core/intake.ts';
-import { judgeChunk, unreadable } from '#core/integrity.ts';
+import { type Finding, judgeChunk, refuses, unreadable } from '#core/integrity.ts';
 import type { ObjectRef } from '#core/job.ts';
+import { type Profile, profileOfFile } from '#core/profile.ts';
+import { readWaivedCodes } from '#core/quarantine-book.ts';
 import { partId, recipeDigest } from '#core/recipe.ts';
 import { chunkObjectKey, type ReleaseRow } from '#core/release.ts';
 import type { SettlementDocument } from '#core/settlement.ts';
+import { judgeValues } from '#core/value-judgement.ts';
+import type { ValueStatistics } from '#core/value-statistics.ts';
+import { writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import { withScratch } from '#functions/scratch.ts';
 import type { Services } from '#functions/services.ts';
@@ -81,6 +88,12 @@ async function settle(work: Work): Promise<SettlementDocument['settlement']> {
   const manifest = await readExpected(services.table, chunk.release, chunk.name);
   const findings = judgeChunk(facts, { declaredSha256, manifest }, profile);
   if (findings.length > 0 || !facts.table) return { outcome: 'quarantined', findings: [...findings] };
+  const ofFile = profileOfFile(profile, facts.table.columns);
+  const values = await readValues(database, path, ofFile);
+  if (values.kind === 'unreadable') return { outcome: 'quarantined', findings: [unreadable(values.reason)] };
+  const waived = await readWaivedCodes(services.table, chunk.release, chunk.chunkId);
+  const seen = judgeValues(values.statistics, ofFile, waived).filter(({ severity }) => severity !== 'note');
+  if (seen.some(refuses)) return { outcome: 'quarantined', findings: seen };
   const accepted = await moveChunk(services.table, chunk, 'accept');
   if (!accepted || !(await moveChunk(services.table, accepted, 'derive'))) {
     throw new TransientError(`another attempt is at work on ${chunk.name} of ${chunk.release}`, {
@@ -88,14 +101,20 @@ async function settle(work: Work): Promise<SettlementDocument['settlement']> {
       hint: 'An earlier attempt is still running, or another execution took over; the step looks at the claim again.',
     });
   }
-  return derive(work, facts.table.rows);
+  return derive(work, ofFile, values.statistics, seen);
 }
 
-async function derive(work: Work, rows: number): Promise<SettlementDocument['settlement']> {
+async function derive(
+  work: Work,
+  ofFile: Profile,
+  values: ValueStatistics,
+  findings: Finding[],
+): Promise<SettlementDocument['settlement']> {
   const { database, services, release, chunk, path, folder } = work;
   const { profile, recipe } = release.spec;
+  // By the profile as registered: which optional bands there are is a fact of the chunk's bytes, which the part's name has.
   const digest = recipeDigest(recipe, profile);
-  const derived = await writeSkinnyParts(database, { path, rows }, folder, profile, recipe);
+  const derived = await writeSkinnyParts(database, path, folder, ofFile, recipe);
   if (derived.kind === 'unreadable') return { outcome: 'quarantined', findings: [unreadable(derived.reason)] };
   const { files } = derived;
   const parts: PartRow[] = [];
@@ -111,5 +130,8 @@ async function derive(work: Work, rows: number): Promise<SettlementDocument['set
       pixels: await services.lake.putBytes(pixelsObjectKey(id), pixels, 'application/json'),
     });
   }
-  return { outcome: 'skinny', rows, recipeDigest: digest, parts };
+  const { chunkId, name } = chunk;
+  const summary: ChunkSummary = { version: 1, chunkId, name, rows: values.rows, values, ...derived.summary };
+  const at = await writeDocument(services.lake, summaryObjectKey(chunkId, chunk.execution), summary);
+  return { outcome: 'skinny', rows: values.rows, recipeDigest: digest, parts, findings, summary: at };
 }

@@ -8,7 +8,7 @@ import { type Algorithm, algorithmSchema, configurationDigest } from '#core/algo
 import { sha256 } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
 import { profileSchema } from '#core/profile.ts';
-import { recipeSchema } from '#core/recipe.ts';
+import { recipeProblems, recipeSchema } from '#core/recipe.ts';
 import {
   type Registration,
   type ReleaseSpec,
@@ -67,6 +67,13 @@ async function resolveSpec(cloud: Cloud, registration: Registration, folder: str
   const { release, title, campaign } = registration;
   const profile = await readNamed('profiles', registration.profile, profileSchema);
   const recipe = await readNamed('recipes', registration.recipe, recipeSchema);
+  const [problem] = recipeProblems(recipe, profile);
+  if (problem) {
+    throw new InputError(`the recipe ${recipe.name} cannot be followed with ${profile.name}: ${problem}`, {
+      code: 'RECIPE_UNFIT',
+      hint: 'Take another recipe of schemas/recipes, or write one; a new recipe is a file there.',
+    });
+  }
   const algorithms: ReleaseSpec['algorithms'] = {};
   for (const name of campaign.algorithms) {
     const algorithm: Algorithm = await readNamed('algorithms', name, algorithmSchema);

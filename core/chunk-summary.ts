@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { digestSchema } from '#core/job.ts';
+import { BANDS, type Band } from '#core/profile.ts';
+import { valueStatisticsSchema } from '#core/value-statistics.ts';
+
+/** Widths of the bins. A bin's number n covers n * width up to (n + 1) * width. */
+export const BIN = {
+  /** mag */
+  magnitude: 0.25,
+  /** dex of the magnitude's error */
+  logError: 0.25,
+  /** mag */
+  colour: 0.2,
+  /** degrees of ra and of dec, also where ra's are narrow */
+  sky: 0.5,
+} as const;
+
+/** Errors of objects at 4.5 to 5.5 sigma: 1.0857 / (S/N). Their mean magnitude is the depth of a band. */
+export const DEPTH_ERRORS = { from: 1.0857 / 5.5, to: 1.0857 / 4.5 } as const;
+
+const sparse = z.record(z.string(), z.int().positive());
+/** Bin (`3`, or `3,-2` of two axes) -> objects. */
+export type SparseHistogram = z.infer<typeof sparse>;
+
+const bandSummarySchema = z.strictObject({
+  detected: z.int().nonnegative(),
+  magnitudes: sparse,
+  /** By magnitude and log10 of the error. */
+  errors: sparse,
+  /** Of the objects near 5 sigma: how many, and the sum of their magnitudes. */
+  depth: z.strictObject({ objects: z.int().nonnegative(), sum: z.number() }),
+});
+export type BandSummary = z.infer<typeof bandSummarySchema>;
+
+/** What intake leaves of a chunk for the release's report, so that nobody reads the data again. */
+export const chunkSummarySchema = z.strictObject({
+  version: z.literal(1),
+  chunkId: digestSchema,
+  name: z.string(),
+  /** Rows of the file, and those that the recipe's cut kept: the rest describes these. */
+  rows: z.int().nonnegative(),
+  keptRows: z.int().nonnegative(),
+  /** Of the file, before the cut. */
+  values: valueStatisticsSchema,
+  bands: z.partialRecord(z.enum(BANDS), bandSummarySchema),
+  /** `u-g` of the next two bands each: `g-r,r-i` -> by the two colours. */
+  colours: z.record(z.string(), sparse),
+  /** By ra and dec. */
+  sky: sparse,
+});
+export type ChunkSummary = z.infer<typeof chunkSummarySchema>;
+export type DerivedSummary = Pick<ChunkSummary, 'keptRows' | 'bands' | 'colours' | 'sky'>;
+
+/** Three neighbouring bands each, for the colour-colour histograms. */
+export const COLOUR_TRIPLES: readonly (readonly [Band, Band, Band])[] = [
+  ['u', 'g', 'r'],
+  ['g', 'r', 'i'],
+  ['r', 'i', 'z'],
+  ['i', 'z', 'y'],
+];
+
+/** Adds the counts of `from` to `into`. */
+export function mergeInto(into: Record<string, number>, from: SparseHistogram): void {
+  for (const [bin, objects] of Object.entries(from)) into[bin] = (into[bin] ?? 0) + objects;
+}
+
+/** Mean magnitude at 5 sigma, or null where fewer than 20 objects are near it. */
+export function depthOf({ depth }: BandSummary): number | null {
+  return depth.objects < 20 ? null : depth.sum / depth.objects;
+}

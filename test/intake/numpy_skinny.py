@@ -1,0 +1,89 @@
+"""The skinny table of a chunk again, by numpy: `python numpy_skinny.py CHUNK PROFILE RECIPE PART...`
+
+Prints one JSON object: rows, values compared, values that differ in the last rounded digit, and anything worse.
+"""
+
+import json
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+chunk, profile_path, recipe_path, *parts = sys.argv[1:]
+with open(profile_path, encoding="utf8") as file:
+    profile = json.load(file)
+with open(recipe_path, encoding="utf8") as file:
+    recipe = json.load(file)
+
+source = pq.read_table(chunk)
+result = pa.concat_tables([pq.ParquetFile(part).read() for part in parts])
+
+
+def column(name: str) -> np.ndarray:
+    return pc.cast(source[name], pa.float64()).to_numpy(zero_copy_only=False)
+
+
+def good(values: np.ndarray) -> np.ndarray:
+    return np.isfinite(values) & ~np.isin(values, profile["missing"])
+
+
+expected: dict[str, np.ndarray] = {}
+count = source.num_rows
+reddening = np.zeros(count)
+if "dereddening" in recipe:
+    reddening = column(profile["ebv"])
+    reddening = np.where(np.isfinite(reddening) & (reddening >= 0), reddening, np.nan)
+unit = 10.0 ** recipe["decimals"]
+with np.errstate(all="ignore"):
+    for band in "ugrizy":
+        names = profile["bands"].get(band)
+        if not names or names["value"] not in source.column_names:
+            expected["mag_" + band] = expected["magerr_" + band] = np.full(count, np.nan)
+            continue
+        value, error = column(names["value"]), column(names["error"])
+        usable = good(value) & good(error) & (error > 0)
+        if profile["kind"] == "flux":
+            usable &= value > 0
+            magnitude = -2.5 * np.log10(value) + 31.4
+            error = 2.5 / np.log(10) * error / value
+        else:
+            magnitude = value
+        coefficient = recipe.get("dereddening", {}).get("coefficients", {}).get(band, 0.0)
+        magnitude = magnitude - coefficient * reddening
+        usable &= np.isfinite(magnitude) & (np.abs(magnitude) < 1e30) & (error < 1e30)
+        rounded_error = np.maximum(np.floor(error * unit + 0.5) / unit, 1 / unit)
+        expected["mag_" + band] = np.where(usable, np.floor(magnitude * unit + 0.5) / unit, np.nan)
+        expected["magerr_" + band] = np.where(usable, rounded_error, np.nan)
+    keep = np.full(count, True)
+    if "cut" in recipe:
+        assert recipe["cut"] == "mag_i < 25.3 and extendedness >= 0.5", "this checker knows one cut"
+        keep = (expected["mag_i"] < 25.3) & (column(profile["extendedness"]["column"]) >= 0.5)
+
+ids = source[profile["id"]].to_numpy()[keep]
+order = np.argsort(ids)
+theirs = result["objectId"].to_numpy()
+their_order = np.argsort(theirs)
+worse: list[str] = []
+if not np.array_equal(ids[order], theirs[their_order]):
+    worse.append("other objects")
+compared = last_digit = 0
+if not worse:
+    for name, values in expected.items():
+        ours = values[keep][order].astype(np.float32).astype(float)
+        found = pc.cast(result[name], pa.float64()).to_numpy(zero_copy_only=False)[their_order]
+        if not np.array_equal(np.isnan(ours), np.isnan(found)):
+            worse.append(f"{name}: another set of rows is detected")
+            continue
+        both = ~np.isnan(ours)
+        difference = np.abs(ours - found)[both]
+        allowed = 1.01 / unit + 1e-6 * np.abs(ours[both])
+        compared += int(both.sum())
+        last_digit += int((difference > 0).sum())
+        if (difference > allowed).any():
+            worse.append(f"{name}: off by {difference.max()}")
+    for ours_name, name in (("ra", "ra"), ("dec", "dec")):
+        if not np.array_equal(column(profile[ours_name])[keep][order], result[name].to_numpy()[their_order]):
+            worse.append(f"{name}: differs")
+print(json.dumps({"rows": len(theirs), "compared": compared, "lastDigit": last_digit, "worse": worse}))
