@@ -27,7 +27,7 @@ export async function viewRelease({ table }: Cloud, release: string): Promise<Re
 }
 
 /** The chunks of a release, a page at a time. */
-export async function* chunksOf({ table }: Cloud, release: string): AsyncGenerator<ChunkRow> {
+export async function* chunksOf({ table }: Pick<Cloud, 'table'>, release: string): AsyncGenerator<ChunkRow> {
   for await (const row of scan(table, releasePartition(release), CHUNK_PREFIX)) yield chunkRowSchema.parse(row);
 }
 
