@@ -32,6 +32,16 @@ const bandSummarySchema = z.strictObject({
 });
 export type BandSummary = z.infer<typeof bandSummarySchema>;
 
+/** How many ids a chunk leaves to be compared with other chunks'. */
+export const SAMPLED_IDS = 512;
+
+/**
+ * The ids of smallest hash (the lower half of their md5, 16 hexadecimal digits), ascending: a bottom-k sketch. An id is
+ * in the samples of two chunks or in none, below both their last hashes, so samples can be compared.
+ */
+const idSampleSchema = z.strictObject({ hashes: z.array(z.string().regex(/^[0-9a-f]{16}$/)), complete: z.boolean() });
+export type IdSample = z.infer<typeof idSampleSchema>;
+
 /** What intake leaves of a chunk for the release's report, so that nobody reads the data again. */
 export const chunkSummarySchema = z.strictObject({
   version: z.literal(1),
@@ -47,9 +57,10 @@ export const chunkSummarySchema = z.strictObject({
   colours: z.record(z.string(), sparse),
   /** By ra and dec. */
   sky: sparse,
+  ids: idSampleSchema,
 });
 export type ChunkSummary = z.infer<typeof chunkSummarySchema>;
-export type DerivedSummary = Pick<ChunkSummary, 'keptRows' | 'bands' | 'colours' | 'sky'>;
+export type DerivedSummary = Pick<ChunkSummary, 'keptRows' | 'bands' | 'colours' | 'sky' | 'ids'>;
 
 /** Three neighbouring bands each, for the colour-colour histograms. */
 export const COLOUR_TRIPLES: readonly (readonly [Band, Band, Band])[] = [

@@ -1,8 +1,12 @@
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { openCloud } from '#cli/context.ts';
 import { viewRelease } from '#cli/operations/look.ts';
 import { registerRelease } from '#cli/operations/register-release.ts';
+import { releaseReport } from '#cli/operations/release-report.ts';
 import { answer, type OutputOptions } from '#cli/output.ts';
+import { releasePage } from '#core/report/release-page.ts';
 
 export function releaseCommand(program: Command): void {
   const release = program.command('release').description('register and look at data releases');
@@ -43,6 +47,31 @@ export function releaseCommand(program: Command): void {
         const [campaign] = campaigns;
         const next = campaign ? `ponte campaign watch ${campaign}` : `ponte chunks ${name}`;
         return { json: view, text: lines.join('\n'), next };
+      }),
+    );
+  release
+    .command('report')
+    .description('write a page on what the release holds: sky, depths, magnitudes, what stands out, quarantine')
+    .argument('<release>')
+    .option('--out <file>', 'where to; <release>-report.html unless given')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  ponte release report dc2-demo --out dc2-demo.html')
+    .action((name: string, options: OutputOptions & { out?: string }) =>
+      answer(options, async () => {
+        const report = await releaseReport(await openCloud(), name);
+        const path = resolve(options.out ?? `${name}-report.html`);
+        await writeFile(path, releasePage(report));
+        const { summary, quarantined, flagged } = report;
+        const text = [
+          `${name}: ${summary.rows} rows in ${summary.chunks} usable chunks, ${summary.keptRows} after the cut`,
+          `  ${quarantined.length} chunks in quarantine, ${flagged.length} flagged, ${summary.drifts.length} depths drift, ${summary.shared.length} pairs share objects`,
+          `  ${path}`,
+        ].join('\n');
+        return {
+          json: { path, ...report },
+          text,
+          next: quarantined.length > 0 ? `ponte quarantine list ${name}` : null,
+        };
       }),
     );
 }

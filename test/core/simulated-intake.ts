@@ -24,6 +24,7 @@ import { Killed, Stepping, steppingTable, watchedTable } from '#test/core/steppi
 
 export const RELEASE = sampleSpec.release;
 const ROWS = 7;
+const SUMMARY = { key: 'chunks/x.summary.json', sha256: sha256('summary'), sizeBytes: 1 };
 const NOW = new Date('2026-01-01T00:00:00Z');
 /** Attempts of a step before its execution has failed (infra/lambda-step.ts has five). */
 const ATTEMPTS = 2;
@@ -221,7 +222,7 @@ export class SimulatedIntake {
     const settlement: Settlement =
       findings.length > 0
         ? { outcome: 'quarantined', findings }
-        : { outcome: 'skinny', rows: ROWS, recipeDigest: sha256('recipe'), parts: [] };
+        : { outcome: 'skinny', rows: ROWS, recipeDigest: sha256('recipe'), parts: [], findings: [], summary: SUMMARY };
     if (settlement.outcome === 'skinny') {
       const accepted = await moveChunk(table, chunk, 'accept');
       const deriving = accepted && (await moveChunk(table, accepted, 'derive'));
