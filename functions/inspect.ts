@@ -1,23 +1,19 @@
 import { join } from 'node:path';
-import { inspectChunk } from '#adapters/chunk-inspector.ts';
+import { type Examination, examineChunk } from '#adapters/chunk-examiner.ts';
 import { type Database, withDatabase } from '#adapters/duckdb.ts';
 import { fileDigest } from '#adapters/file-digest.ts';
 import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
-import { readValues } from '#adapters/value-reader.ts';
 import { type ChunkRow, type PartRow, pixelsObjectKey, skinnyObjectKey, summaryObjectKey } from '#core/chunk.ts';
 import { claimChunk, moveChunk, readExpected, readRelease } from '#core/chunk-book.ts';
 import type { ChunkSummary } from '#core/chunk-summary.ts';
 import { TransientError } from '#core/errors.ts';
 import { chunkExecutionSchema, type IntakeRequest } from '#core/intake.ts';
-import { type Finding, judgeChunk, refuses, unreadable } from '#core/integrity.ts';
+import { unreadable } from '#core/integrity.ts';
 import type { ObjectRef } from '#core/job.ts';
-import { type Profile, profileOfFile } from '#core/profile.ts';
 import { readWaivedCodes } from '#core/quarantine-book.ts';
 import { partId, recipeDigest } from '#core/recipe.ts';
 import { chunkObjectKey, type ReleaseRow } from '#core/release.ts';
 import type { SettlementDocument } from '#core/settlement.ts';
-import { judgeValues } from '#core/value-judgement.ts';
-import type { ValueStatistics } from '#core/value-statistics.ts';
 import { writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import { withScratch } from '#functions/scratch.ts';
@@ -77,23 +73,11 @@ interface Work {
 
 async function settle(work: Work): Promise<SettlementDocument['settlement']> {
   const { database, services, release, chunk, declaredSha256, path } = work;
-  const { profile } = release.spec;
-  const inspection = await inspectChunk(database, path, profile);
-  const facts = {
-    sha256: chunk.sha256,
-    sizeBytes: chunk.sizeBytes,
-    table: inspection.kind === 'table' ? inspection.table : null,
-    reason: inspection.kind === 'table' ? null : inspection.reason,
-  };
   const manifest = await readExpected(services.table, chunk.release, chunk.name);
-  const findings = judgeChunk(facts, { declaredSha256, manifest }, profile);
-  if (findings.length > 0 || !facts.table) return { outcome: 'quarantined', findings: [...findings] };
-  const ofFile = profileOfFile(profile, facts.table.columns);
-  const values = await readValues(database, path, ofFile);
-  if (values.kind === 'unreadable') return { outcome: 'quarantined', findings: [unreadable(values.reason)] };
   const waived = await readWaivedCodes(services.table, chunk.release, chunk.chunkId);
-  const seen = judgeValues(values.statistics, ofFile, waived).filter(({ severity }) => severity !== 'note');
-  if (seen.some(refuses)) return { outcome: 'quarantined', findings: seen };
+  const expected = { declaredSha256, manifest };
+  const examination = await examineChunk(database, { path, ...chunk }, expected, release.spec.profile, waived);
+  if (examination.kind === 'refused') return { outcome: 'quarantined', findings: [...examination.findings] };
   const accepted = await moveChunk(services.table, chunk, 'accept');
   if (!accepted || !(await moveChunk(services.table, accepted, 'derive'))) {
     throw new TransientError(`another attempt is at work on ${chunk.name} of ${chunk.release}`, {
@@ -101,14 +85,12 @@ async function settle(work: Work): Promise<SettlementDocument['settlement']> {
       hint: 'An earlier attempt is still running, or another execution took over; the step looks at the claim again.',
     });
   }
-  return derive(work, ofFile, values.statistics, seen);
+  return derive(work, examination);
 }
 
 async function derive(
   work: Work,
-  ofFile: Profile,
-  values: ValueStatistics,
-  findings: Finding[],
+  { profile: ofFile, values, findings }: Extract<Examination, { kind: 'accepted' }>,
 ): Promise<SettlementDocument['settlement']> {
   const { database, services, release, chunk, path, folder } = work;
   const { profile, recipe } = release.spec;
@@ -133,5 +115,5 @@ async function derive(
   const { chunkId, name } = chunk;
   const summary: ChunkSummary = { version: 1, chunkId, name, rows: values.rows, values, ...derived.summary };
   const at = await writeDocument(services.lake, summaryObjectKey(chunkId, chunk.execution), summary);
-  return { outcome: 'skinny', rows: values.rows, recipeDigest: digest, parts, findings, summary: at };
+  return { outcome: 'skinny', rows: values.rows, recipeDigest: digest, parts, findings: [...findings], summary: at };
 }

@@ -84,7 +84,7 @@ function refused({ release, quarantined }: ReleaseReport): Html {
   );
   return html`<section>
 <h2>Quarantine</h2>
-<p class="notice"><strong>${count(quarantined.length)} chunks are in quarantine.</strong> Their rows are in none of the numbers below.
+<p class="notice"><strong>In quarantine: ${count(quarantined.length)}.</strong> Their rows are in none of the numbers below.
 <code>ponte quarantine list ${release}</code> says what can be done.</p>
 <div class="scroll"><table><thead><tr><th>Chunk</th><th>Why</th><th>Decision</th></tr></thead><tbody>${rows}</tbody></table></div>
 ${more(quarantined.length)}

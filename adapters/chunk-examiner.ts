@@ -1,0 +1,48 @@
+import { inspectChunk } from '#adapters/chunk-inspector.ts';
+import type { Database } from '#adapters/duckdb.ts';
+import { readValues } from '#adapters/value-reader.ts';
+import type { Digest } from '#core/digest.ts';
+import { type ChunkExpectation, type Finding, judgeChunk, refuses, unreadable } from '#core/integrity.ts';
+import { type Profile, profileOfFile } from '#core/profile.ts';
+import { judgeValues } from '#core/value-judgement.ts';
+import type { ValueStatistics } from '#core/value-statistics.ts';
+
+export type Examination =
+  | { readonly kind: 'refused'; readonly findings: readonly Finding[] }
+  | {
+      readonly kind: 'accepted';
+      /** What is to be known of it all the same. */
+      readonly findings: readonly Finding[];
+      readonly values: ValueStatistics;
+      /** The profile without the optional bands that this file lacks. */
+      readonly profile: Profile;
+    };
+
+/**
+ * Every check of a chunk that lies on the local disk, from its digest to its values. A bad file is an outcome; the only
+ * errors are the engine's own, for instance a full disk.
+ * @param waived checks that a person waived for this content.
+ */
+export async function examineChunk(
+  database: Database,
+  file: { readonly path: string; readonly sha256: Digest; readonly sizeBytes: number },
+  expected: ChunkExpectation,
+  profile: Profile,
+  waived: readonly string[],
+): Promise<Examination> {
+  const inspection = await inspectChunk(database, file.path, profile);
+  const facts = {
+    sha256: file.sha256,
+    sizeBytes: file.sizeBytes,
+    table: inspection.kind === 'table' ? inspection.table : null,
+    reason: inspection.kind === 'table' ? null : inspection.reason,
+  };
+  const integrity = judgeChunk(facts, expected, profile);
+  if (integrity.length > 0 || !facts.table) return { kind: 'refused', findings: integrity };
+  const ofFile = profileOfFile(profile, facts.table.columns);
+  const values = await readValues(database, file.path, ofFile);
+  if (values.kind === 'unreadable') return { kind: 'refused', findings: [unreadable(values.reason)] };
+  const findings = judgeValues(values.statistics, ofFile, waived).filter(({ severity }) => severity !== 'note');
+  if (findings.some(refuses)) return { kind: 'refused', findings };
+  return { kind: 'accepted', findings, values: values.statistics, profile: ofFile };
+}
