@@ -4,6 +4,7 @@ import { approveCommand, campaignCommand } from '#cli/commands/campaign.ts';
 import { chunksCommand, uploadCommand } from '#cli/commands/chunks.ts';
 import { deliveriesCommand, verifyCommand } from '#cli/commands/deliveries.ts';
 import { localCommand } from '#cli/commands/local.ts';
+import { quarantineCommand } from '#cli/commands/quarantine.ts';
 import { releaseCommand } from '#cli/commands/release.ts';
 
 /** The command `ponte` with all its verbs. */
@@ -18,6 +19,7 @@ export function ponteProgram(): Command {
     releaseCommand,
     uploadCommand,
     chunksCommand,
+    quarantineCommand,
     campaignCommand,
     approveCommand,
     deliveriesCommand,

@@ -17,7 +17,7 @@ export const VALUE_CHECKS = {
   MAGNITUDE_RANGE: { severity: 'refuse', limit: 0.01 },
   /** Rows with a value and an error that is not positive and finite. */
   ERROR_UNUSABLE: { severity: 'flag', limit: 0.01 },
-  /** Faint third of a band not noisier than its bright third, in the mean: errors of another column or unit. */
+  /** Least correlation of magnitude and log error: below it, errors of another column or unit. */
   ERROR_RELATION: { severity: 'refuse', limit: 0 },
   /** Rows without a usable E(B-V), finite and 0 or more. */
   EBV_UNUSABLE: { severity: 'refuse', limit: 0 },
