@@ -99,7 +99,7 @@ describe('writeSkinnyParts', () => {
     expect(await inspect(path)).toMatchObject({ kind: 'table' });
 
     const derived = await withDatabase({}, (database) =>
-      writeSkinnyParts(database, { path, rows: 5000 }, folder, magnitudeProfile, recipe),
+      writeSkinnyParts(database, path, folder, magnitudeProfile, recipe),
     );
 
     expect(derived).toEqual({ kind: 'unreadable', reason: expect.stringMatching(/./) });
@@ -109,7 +109,7 @@ describe('writeSkinnyParts', () => {
     const path = await parquet(SOUND.replace('5000', '500000'));
 
     const derived = withDatabase({ memoryLimit: '20MiB', threads: 1 }, (database) =>
-      writeSkinnyParts(database, { path, rows: 500_000 }, folder, magnitudeProfile, recipe),
+      writeSkinnyParts(database, path, folder, magnitudeProfile, recipe),
     );
 
     await expect(derived).rejects.toThrow(/Out of Memory/);

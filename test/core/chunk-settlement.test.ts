@@ -9,7 +9,15 @@ import { registerSample } from '#test/core/sample-release.ts';
 
 // The moments that random interleavings (intake-interleavings.test.ts) meet too rarely.
 
-const SKINNY: Settlement = { outcome: 'skinny', rows: 7, recipeDigest: sha256('recipe'), parts: [] };
+const SUMMARY = { key: 'chunks/x.summary.json', sha256: sha256('summary'), sizeBytes: 1 };
+const SKINNY: Settlement = {
+  outcome: 'skinny',
+  rows: 7,
+  recipeDigest: sha256('recipe'),
+  parts: [],
+  findings: [{ code: 'BAND_EMPTY', sentence: 'u is empty', severity: 'flag' }],
+  summary: SUMMARY,
+};
 const REFUSED: Settlement = { outcome: 'quarantined', findings: [{ code: 'NOT_PARQUET', sentence: 'it is cut off' }] };
 const NOW = new Date('2026-01-01T00:00:00Z');
 

@@ -3,7 +3,7 @@ import { sha256 } from '#core/digest.ts';
 import {
   type ChunkExpectation,
   type ChunkFacts,
-  FINDING_CODES,
+  INTEGRITY_CODES,
   judgeAgainstManifest,
   judgeChunk,
 } from '#core/integrity.ts';
@@ -35,7 +35,7 @@ const withColumn = (name: string, type: string | null) => {
 };
 const withKeys = (keys: object) => ({ ...good, table: { ...table, keys: { ...table.keys, ...keys } } });
 
-const cases: [(typeof FINDING_CODES)[number], ChunkFacts, ChunkExpectation?][] = [
+const cases: [(typeof INTEGRITY_CODES)[number], ChunkFacts, ChunkExpectation?][] = [
   ['DIGEST_MISMATCH', good, { declaredSha256: other, manifest: null }],
   ['MANIFEST_MISMATCH', good, { declaredSha256: null, manifest: { sha256: other, rows: 10 } }],
   ['NOT_PARQUET', { ...good, table: null, reason: 'it is cut off' }],
@@ -68,7 +68,7 @@ describe('judgeChunk', () => {
   });
 
   it('has every code in a case above', () => {
-    expect([...new Set(cases.map(([code]) => code))].sort()).toEqual([...FINDING_CODES].sort());
+    expect([...new Set(cases.map(([code]) => code))].sort()).toEqual([...INTEGRITY_CODES].sort());
   });
 
   it('says all that is wrong with a readable file at once', () => {

@@ -9,7 +9,8 @@ import { fileDigest } from '#adapters/file-digest.ts';
 import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
 import { sha256 } from '#core/digest.ts';
 import { BANDS, type Profile, profileSchema } from '#core/profile.ts';
-import { canonicalColumnsSql, partId, partSizes, recipeDigest } from '#core/recipe.ts';
+import { partId, partSizes, recipeDigest } from '#core/recipe.ts';
+import { canonicalColumnsSql } from '#core/skinny-sql.ts';
 import { fluxProfile, magnitudeProfile, recipe } from '#test/core/sample-release.ts';
 
 describe('partSizes', () => {
@@ -201,6 +202,7 @@ describe('the SQL of the recipe', () => {
 
     const expected = ['objectId BIGINT', 'ra DOUBLE', 'dec DOUBLE'];
     for (const prefix of ['mag', 'magerr']) expected.push(...BANDS.map((band) => `${prefix}_${band} FLOAT`));
+    expected.push('primary INTEGER', 'extendedness DOUBLE', 'ebv DOUBLE');
     expect(described.map((row) => `${row.column_name} ${row.column_type}`)).toEqual(expected);
   });
 });
@@ -218,10 +220,9 @@ describe('skinny parts', () => {
         ),
       );
       const write = async (threads: number) => {
-        const chunk = { path, rows: 50_001 };
         const cut = { ...recipe, maxRowsPerPart: 20_000 };
         const derived = await withDatabase({ threads }, (database) =>
-          writeSkinnyParts(database, chunk, folder, magnitudeProfile, cut),
+          writeSkinnyParts(database, path, folder, magnitudeProfile, cut),
         );
         if (derived.kind !== 'parts') throw new Error(derived.reason);
         const digests = await Promise.all(derived.files.map((file) => fileDigest(file.path)));
