@@ -4,7 +4,6 @@ import {
   type BandSummary,
   BIN,
   COLOUR_TRIPLES,
-  DEPTH_ERRORS,
   type DerivedSummary,
   type IdSample,
   SAMPLED_IDS,
@@ -13,7 +12,6 @@ import {
 import { BANDS, type Band } from '#core/profile.ts';
 
 const binRow = z.object({ bin: z.string(), objects: z.bigint() });
-const depthRow = z.object({ objects: z.bigint(), sum: z.number().nullable() });
 
 /** Histograms of a table of skinny rows; a few grouped passes over memory. */
 export async function summarize(database: Database, table: string): Promise<DerivedSummary> {
@@ -38,17 +36,8 @@ async function summarizeBand(database: Database, table: string, band: Band): Pro
     binSql(`mag_${band}`, BIN.magnitude),
     binSql(`log10(magerr_${band})`, BIN.logError),
   ]);
-  const { from, to } = DEPTH_ERRORS;
-  // Rounded, because the order in which a parallel sum adds up is not fixed.
-  const [depth] = z
-    .array(depthRow)
-    .parse(
-      await database.rows(
-        `SELECT count(*) AS objects, round(sum(mag_${band}::DOUBLE), 3) AS sum FROM ${table} WHERE magerr_${band} BETWEEN ${from} AND ${to}`,
-      ),
-    );
   const detected = Object.values(magnitudes).reduce((sum, objects) => sum + objects, 0);
-  return { detected, magnitudes, errors, depth: { objects: Number(depth?.objects ?? 0n), sum: depth?.sum ?? 0 } };
+  return { detected, magnitudes, errors };
 }
 
 async function sampleIds(database: Database, table: string, rows: number): Promise<IdSample> {

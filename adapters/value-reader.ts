@@ -42,6 +42,7 @@ function statisticsOf(row: Readonly<Record<string, number | null>>, profile: Pro
       faintest: number(`${band}_faintest`),
       brightest: number(`${band}_brightest`),
       errorCorrelation: number(`${band}_error_correlation`),
+      depth: { objects: count(`${band}_depth_objects`), sum: number(`${band}_depth_sum`) ?? 0 },
     };
     bands[band] = facts;
   }

@@ -15,9 +15,6 @@ export const BIN = {
   sky: 0.5,
 } as const;
 
-/** Errors of objects at 4.5 to 5.5 sigma: 1.0857 / (S/N). Their mean magnitude is the depth of a band. */
-export const DEPTH_ERRORS = { from: 1.0857 / 5.5, to: 1.0857 / 4.5 } as const;
-
 const sparse = z.record(z.string(), z.int().positive());
 /** Bin (`3`, or `3,-2` of two axes) -> objects. */
 export type SparseHistogram = z.infer<typeof sparse>;
@@ -27,8 +24,6 @@ const bandSummarySchema = z.strictObject({
   magnitudes: sparse,
   /** By magnitude and log10 of the error. */
   errors: sparse,
-  /** Of the objects near 5 sigma: how many, and the sum of their magnitudes. */
-  depth: z.strictObject({ objects: z.int().nonnegative(), sum: z.number() }),
 });
 export type BandSummary = z.infer<typeof bandSummarySchema>;
 
@@ -73,9 +68,4 @@ export const COLOUR_TRIPLES: readonly (readonly [Band, Band, Band])[] = [
 /** Adds the counts of `from` to `into`. */
 export function mergeInto(into: Record<string, number>, from: SparseHistogram): void {
   for (const [bin, objects] of Object.entries(from)) into[bin] = (into[bin] ?? 0) + objects;
-}
-
-/** Mean magnitude at 5 sigma, or null where fewer than 20 objects are near it. */
-export function depthOf({ depth }: BandSummary): number | null {
-  return depth.objects < 20 ? null : depth.sum / depth.objects;
 }

@@ -1,11 +1,17 @@
 import { z } from 'zod';
-import { BANDS, type Profile } from '#core/profile.ts';
+import { BANDS, type Band, type Profile } from '#core/profile.ts';
 import type { Recipe } from '#core/recipe.ts';
 import { canonicalColumnsSql, presentSql } from '#core/skinny-sql.ts';
 import { quoteIdentifier } from '#core/sql.ts';
 
 /** Magnitudes that a catalogue may have: from the brightest star that does not blind a camera to beyond any survey. */
 export const PLAUSIBLE_MAGNITUDES = { from: 5, to: 40 } as const;
+
+/** Errors of objects at 4.5 to 5.5 sigma: 1.0857 / (S/N). Their mean magnitude is the depth of a band. */
+const DEPTH_ERRORS = { from: 1.0857 / 5.5, to: 1.0857 / 4.5 } as const;
+
+/** Fewer objects near 5 sigma say nothing of a depth. */
+const ENOUGH_FOR_DEPTH = 20;
 
 const count = z.int().nonnegative();
 const bandStatisticsSchema = z.strictObject({
@@ -23,6 +29,8 @@ const bandStatisticsSchema = z.strictObject({
   brightest: z.number().nullable(),
   /** Pearson's correlation of the magnitude and the logarithm of its error; null where it has none. */
   errorCorrelation: z.number().nullable(),
+  /** Of the objects near 5 sigma: how many, and the sum of their magnitudes. Before any cut, which would end it early. */
+  depth: z.strictObject({ objects: count, sum: z.number() }),
 });
 export type BandStatistics = z.infer<typeof bandStatisticsSchema>;
 
@@ -71,6 +79,9 @@ export function valueStatisticsSql(source: string, profile: Profile): readonly [
     `max(mag_${band})::DOUBLE AS ${band}_faintest`,
     `min(mag_${band})::DOUBLE AS ${band}_brightest`,
     `${correlationSql(`mag_${band}`, `ln(magerr_${band})`)} AS ${band}_error_correlation`,
+    `count(*) FILTER (${nearDepthSql(band)}) AS ${band}_depth_objects`,
+    // Rounded, because the order in which a parallel sum adds up is not fixed.
+    `round(sum(mag_${band}::DOUBLE) FILTER (${nearDepthSql(band)}), 3) AS ${band}_depth_sum`,
   ]);
   const extendedFrom = (profile.extendedness?.extendedFrom ?? 0).toExponential();
   const about = [
@@ -85,6 +96,17 @@ export function valueStatisticsSql(source: string, profile: Profile): readonly [
     `SELECT ${['count(*) AS rows', ...raw].join(', ')} FROM ${source}`,
     `SELECT ${[...about, ...measured].join(', ')} FROM (${canonical})`,
   ];
+}
+
+/** Mean magnitude at 5 sigma, or null where too few objects are near it. */
+export function depthOf({ depth }: Pick<BandStatistics, 'depth'>): number | null {
+  return depth.objects < ENOUGH_FOR_DEPTH ? null : depth.sum / depth.objects;
+}
+
+function nearDepthSql(band: Band): string {
+  const { from, to } = PLAUSIBLE_MAGNITUDES;
+  const errors = `magerr_${band} BETWEEN ${DEPTH_ERRORS.from} AND ${DEPTH_ERRORS.to}`;
+  return `${errors} AND mag_${band} BETWEEN ${from} AND ${to}`;
 }
 
 /** Sums of what is within a plausible range only, so that no value of a damaged file overflows; NULL for no spread. */

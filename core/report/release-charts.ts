@@ -7,9 +7,9 @@ import { count } from '#core/report/numbers.ts';
 import { DEPTH_BAND, type MergedBand, type ReleaseSummary } from '#core/report/release-summary.ts';
 
 export function magnitudeChart(band: Band, { magnitudes, detected }: MergedBand): Html {
-  const bins = Object.keys(magnitudes).map(Number);
-  if (bins.length === 0) return html``;
-  const [first, last] = [Math.min(...bins), Math.max(...bins)];
+  const bins = trimmed(magnitudes, detected);
+  const [first, last] = [bins[0], bins.at(-1)];
+  if (first === undefined || last === undefined) return html``;
   const values = Array.from({ length: last - first + 1 }, (_, index) => magnitudes[String(first + index)] ?? 0);
   const edges = Array.from({ length: values.length + 1 }, (_, index) => (first + index) * BIN.magnitude);
   const [from, to] = [first * BIN.magnitude, (last + 1) * BIN.magnitude];
@@ -21,11 +21,30 @@ export function magnitudeChart(band: Band, { magnitudes, detected }: MergedBand)
     yLabel: 'objects',
     ticks: [0, 0.25, 0.5, 0.75, 1].map((share) => Number((from + (to - from) * share).toFixed(1))),
   };
-  const description = `Histogram of ${count(detected)} magnitudes in bins of ${BIN.magnitude} mag, from ${from} to ${to}.`;
+  const shown = values.reduce((sum, each) => sum + each, 0);
+  const description = `Histogram of ${count(shown)} magnitudes in bins of ${BIN.magnitude} mag, from ${from} to ${to}.`;
+  const beyond = detected - shown;
   return html`<figure>
 <h3>Magnitudes in ${band}</h3>
 ${chart(`magnitudes-${band}`, plot, `Magnitudes in ${band}`, description, html`${bars(plot, edges, values)}`)}
+${beyond > 0 ? html`<figcaption>${count(beyond)} objects are beyond the ends.</figcaption>` : null}
 </figure>`;
+}
+
+/** Bins in order, without the ends that hold less than a thousandth: one odd object must not flatten all others. */
+function trimmed(histogram: Readonly<Record<string, number>>, total: number): readonly number[] {
+  const bins = Object.keys(histogram)
+    .map(Number)
+    .sort((a, b) => a - b);
+  const ends = (ordered: readonly number[]) => {
+    let passed = 0;
+    return ordered.find((bin) => {
+      passed += histogram[String(bin)] ?? 0;
+      return passed > total / 2000;
+    });
+  };
+  const [first, last] = [ends(bins), ends(bins.toReversed())];
+  return bins.filter((bin) => first !== undefined && last !== undefined && bin >= first && bin <= last);
 }
 
 export function errorChart(band: Band, { errors }: MergedBand): Html {

@@ -116,8 +116,8 @@ function toLookAt({ flagged, summary }: ReleaseReport): Html {
     );
   return html`<section>
 <h2>To look at</h2>
-<p>These chunks are used. ${count(duplicates.length)} pairs of chunks share objects, ${count(drifting.length)} depths are unlike the others,
-${count(flags.length)} checks point at something.</p>
+<p>These chunks are used. Pairs of chunks that share objects: ${count(duplicates.length)}. Depths unlike the others\u2019: ${count(drifting.length)}.
+Checks that point at something: ${count(flags.length)}.</p>
 <div class="scroll"><table><thead><tr><th>Chunk</th><th>What</th><th>In words</th></tr></thead><tbody>${rows}</tbody></table></div>
 ${more(all.length)}
 </section>`;
@@ -138,7 +138,7 @@ function bandTable({ bands, keptRows }: ReleaseSummary): Html {
   });
   return html`<section>
 <h2>Bands</h2>
-<div class="scroll"><table><caption>Detected and depth: after the cut. The rest: of the files, before it.</caption>
+<div class="scroll"><table><caption>Detected: after the cut. The rest, depth too: of the files, before it, with extinction.</caption>
 <thead><tr><th>Band</th><th>Detected</th><th>Share</th><th>No number</th><th>Sentinel, or flux not positive</th><th>Error unusable</th><th>Depth (mag at 5 sigma)</th></tr></thead>
 <tbody>${rows}</tbody></table></div>
 </section>`;

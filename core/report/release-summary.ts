@@ -1,7 +1,8 @@
 import type { ChunkRow } from '#core/chunk.ts';
-import { type ChunkSummary, depthOf, mergeInto } from '#core/chunk-summary.ts';
+import { type ChunkSummary, mergeInto } from '#core/chunk-summary.ts';
 import { BANDS, type Band } from '#core/profile.ts';
 import { SharedIdFinder, type SharedIds } from '#core/shared-ids.ts';
+import { depthOf } from '#core/value-statistics.ts';
 
 export interface MergedBand {
   rows: number;
@@ -80,7 +81,7 @@ export class ReleaseMerger {
       mergeInto(into, histogram);
     }
     mergeInto(this.#sky, summary.sky);
-    const own = summary.bands[DEPTH_BAND];
+    const own = values.bands[DEPTH_BAND];
     const depth = own ? depthOf(own) : null;
     if (depth !== null) this.#addDepth(summary.sky, depth);
     this.#shared.add(name, ids);
@@ -110,11 +111,11 @@ export class ReleaseMerger {
     into.notDetected += raw.notDetected;
     into.errorUnusable += raw.errorUnusable;
     into.detected += own.detected;
-    into.depthObjects += own.depth.objects;
-    into.depthSum += own.depth.sum;
+    into.depthObjects += raw.depth.objects;
+    into.depthSum += raw.depth.sum;
     mergeInto(into.magnitudes, own.magnitudes);
     mergeInto(into.errors, own.errors);
-    const depth = depthOf(own);
+    const depth = depthOf(raw);
     if (depth !== null) this.#depths.push({ name, band, depth });
   }
 

@@ -14,6 +14,7 @@ import type { Finding } from '#core/integrity.ts';
 import { releasePage } from '#core/report/release-page.ts';
 import { ReleaseMerger, type ReleaseReport } from '#core/report/release-summary.ts';
 import { SharedIdFinder } from '#core/shared-ids.ts';
+import { depthOf } from '#core/value-statistics.ts';
 import { registerSample, sampleSpec } from '#test/core/sample-release.ts';
 import { profileNamed, recipeNamed, type SurveyChunkOptions, writeSurveyChunk } from '#test/fixtures/survey-chunk.ts';
 
@@ -80,24 +81,29 @@ test('merging adds up, in any order', () => {
 });
 
 test('the chunk that is unlike the others drifts, and only that one', () => {
-  // Before the 5-sigma limit of i the cut at 25.3 mag ends the catalogue: z is deep enough to tell.
-  const deepEnough = summaries.map((summary, index) => withDepth(summary, index === 5 ? 24.1 : 25 + index / 100));
+  const list = summaries.map((summary, index) => withDepth(summary, index === 5 ? 24.1 : 25 + index / 100));
 
-  const { drifts } = merged(...deepEnough);
+  const { drifts } = merged(...list);
 
   expect(drifts).toEqual([{ name: 'tile-5', band: 'z', depth: 24.1, median: expect.closeTo(25.015, 2) }]);
-  expect(merged(...deepEnough.slice(2)).drifts).toEqual([]);
+  expect(merged(...list.slice(2)).drifts).toEqual([]);
 });
 
+test('the depth of a chunk is that of the survey, although the cut ends before it', () => {
+  const depths = summaries.map(({ values }) => (values.bands.i ? depthOf(values.bands.i) : null));
+
+  // 26.4 mag, by the fixture.
+  for (const depth of depths.slice(0, 5)) expect(depth).toBeCloseTo(26.4, 0);
+});
+
+/** As if only z had a depth, and this one. */
 function withDepth(summary: ChunkSummary, depth: number): ChunkSummary {
-  const quiet = { depth: { objects: 0, sum: 0 } };
-  const bands: ChunkSummary['bands'] = {};
-  for (const [band, own] of Object.entries(summary.bands)) {
-    Object.assign(bands, {
-      [band]: { ...own, ...(band === 'z' ? { depth: { objects: 100, sum: 100 * depth } } : quiet) },
-    });
+  const bands: ChunkSummary['values']['bands'] = {};
+  for (const [band, own] of Object.entries(summary.values.bands)) {
+    const near = band === 'z' ? { objects: 100, sum: 100 * depth } : { objects: 0, sum: 0 };
+    Object.assign(bands, { [band]: { ...own, depth: near } });
   }
-  return { ...summary, bands };
+  return { ...summary, values: { ...summary.values, bands } };
 }
 
 describe('objects in two chunks', () => {
