@@ -6,18 +6,22 @@ import { InputError } from '#core/errors.ts';
 import {
   type CatalogueFile,
   type CountMap,
-  collectionProperties,
+  indexPropertiesFiles,
   type LeafFacts,
   mapFiles,
+  marginPropertiesFiles,
   metadataFiles,
   type Provenance,
   partitionInfoFile,
+  posteriorPropertiesFiles,
   propertiesFiles,
 } from '#core/hats/catalogue-files.ts';
-import type { TableShape } from '#core/hats/columns.ts';
+import { posteriorColumns, type TableShape } from '#core/hats/columns.ts';
 import { type Footer, schemaDigest } from '#core/hats/footer.ts';
 import { readFooterOfTail } from '#core/hats/footer-tail.ts';
 import { COLLECTION_PROPERTIES, inSkyOrder, leafPath } from '#core/hats/layout.ts';
+import { collectionProperties, POSTERIOR_LINK, type PartKind, partLeafPath, posteriorLink } from '#core/hats/parts.ts';
+import { renderProperties } from '#core/hats/properties.ts';
 import { INDEX_ORDER, indexRange, type Pixel } from '#core/healpix.ts';
 
 /** The end of a leaf file, as `packPartition` measured it (`tailBytes`): from disk, or from one ranged request. */
@@ -42,6 +46,18 @@ export interface FinishRequest {
    * that exceeds the memory at hand; readers do without. True unless set.
    */
   readonly datasetMetadata?: boolean;
+  /** What goes with the catalogue in its collection; nothing unless set. */
+  readonly parts?: CollectionParts;
+}
+
+/** The ends of the files of a collection's other catalogues. */
+export interface CollectionParts {
+  readonly folders: Readonly<Record<PartKind, string>>;
+  readonly marginArcsec: number;
+  /** May be without any: an isolated partition has nothing around it, and the collection then no margin. */
+  readonly margin: AsyncIterable<LeafTail> | Iterable<LeafTail>;
+  readonly index: AsyncIterable<LeafTail> | Iterable<LeafTail>;
+  readonly posterior: AsyncIterable<LeafTail> | Iterable<LeafTail>;
 }
 
 export interface FinishedCatalogue {
@@ -60,17 +76,19 @@ export interface FinishedCatalogue {
  */
 export async function finishCatalogue(request: FinishRequest): Promise<FinishedCatalogue> {
   const { catalogue, shape, provenance, datasetMetadata = true } = request;
-  const { first, leaves } = await readLeaves(request.leaves, datasetMetadata);
+  const { first, leaves } = somePart(await readLeaves('object', request.leaves, datasetMetadata));
   const map = sortedMap(request.counts);
   refuseOtherRows(leaves, map);
-  const inCatalogue = [
+  const own = inFolder(catalogue, [
     ...metadataFiles(first, datasetMetadata ? leaves : null),
     ...mapFiles(map),
     partitionInfoFile(leaves),
     ...propertiesFiles(catalogue, shape, leaves, map, provenance),
-  ].map(({ path, bytes }) => ({ path: `${catalogue}/${path}`, bytes }));
-  const collection = new TextEncoder().encode(collectionProperties(request.collection, catalogue));
-  const files = [{ path: COLLECTION_PROPERTIES, bytes: collection }, ...inCatalogue];
+  ]);
+  const others = request.parts ? await finishParts(request, request.parts, leaves, map) : null;
+  const folders = { object: catalogue, ...others?.folders };
+  const collection = new TextEncoder().encode(collectionProperties(request.collection, folders));
+  const files = [{ path: COLLECTION_PROPERTIES, bytes: collection }, ...own, ...(others?.files ?? [])];
   for (const file of files) await writeWhole(request.folder, file);
   return {
     rows: leaves.reduce((sum, { footer }) => sum + footer.rows, 0),
@@ -79,21 +97,76 @@ export async function finishCatalogue(request: FinishRequest): Promise<FinishedC
   };
 }
 
+/** The small files of margin, index and p(z). */
+async function finishParts(
+  { collection, catalogue: primary, shape, provenance, datasetMetadata = true }: FinishRequest,
+  { folders, marginArcsec, ...parts }: CollectionParts,
+  primaryLeaves: readonly LeafFacts[],
+  map: CountMap,
+) {
+  const margin = await readLeaves('margin', parts.margin, datasetMetadata);
+  // An index is of no use to hats without `_metadata`.
+  const index = somePart(await readLeaves('index', parts.index, true));
+  const posterior = somePart(await readLeaves('posterior', parts.posterior, datasetMetadata));
+  refusePartRows(folders.index, primaryLeaves, index.leaves);
+  refusePartRows(folders.posterior, primaryLeaves, posterior.leaves);
+  const added = posteriorColumns(shape).flatMap(({ name, algorithm }) => (algorithm === null ? [] : [name]));
+  const link = renderProperties('HATS Extension', posteriorLink(collection, folders.posterior, added));
+  const files = [
+    { path: POSTERIOR_LINK, bytes: new TextEncoder().encode(link) },
+    ...inFolder(folders.index, [
+      ...metadataFiles(index.first, index.leaves, 'index'),
+      ...indexPropertiesFiles({ catalogue: folders.index, primary }, index.leaves, provenance),
+    ]),
+    ...inFolder(folders.posterior, [
+      ...metadataFiles(posterior.first, datasetMetadata ? posterior.leaves : null, 'posterior'),
+      ...mapFiles(map),
+      partitionInfoFile(posterior.leaves),
+      ...posteriorPropertiesFiles(folders.posterior, shape, posterior.leaves, map, provenance),
+    ]),
+  ];
+  const { index: indexFolder, posterior: posteriorFolder, margin: marginFolder } = folders;
+  if (margin === null) return { folders: { index: indexFolder, posterior: posteriorFolder }, files };
+  const facts = { catalogue: marginFolder, primary, marginArcsec };
+  const marginFiles = inFolder(marginFolder, [
+    ...metadataFiles(margin.first, datasetMetadata ? margin.leaves : null, 'margin'),
+    partitionInfoFile(margin.leaves),
+    ...marginPropertiesFiles(facts, shape, margin.leaves, provenance),
+  ]);
+  const all = { margin: marginFolder, index: indexFolder, posterior: posteriorFolder };
+  return { folders: all, files: [...files, ...marginFiles] };
+}
+
+const inFolder = (folder: string, files: readonly CatalogueFile[]): readonly CatalogueFile[] =>
+  files.map(({ path, bytes }) => ({ path: `${folder}/${path}`, bytes }));
+
 /** The ends of leaves on this machine; `folder` is the catalogue's. */
 export async function* localLeafTails(
   folder: string,
   leaves: Iterable<Pixel & { readonly sizeBytes: number }>,
+  kind: PartKind = 'object',
 ): AsyncIterable<LeafTail> {
   for (const { order, pixel, sizeBytes } of leaves) {
-    yield { order, pixel, sizeBytes, tail: await readFooterTail(join(folder, leafPath({ order, pixel }))) };
+    const path = join(folder, partLeafPath(kind, { order, pixel }));
+    yield { order, pixel, sizeBytes, tail: await readFooterTail(path) };
   }
 }
 
-async function readLeaves(tails: FinishRequest['leaves'], keepRowGroups: boolean) {
+interface ReadPart {
+  readonly first: Footer;
+  readonly leaves: readonly LeafFacts[];
+}
+
+/** Null when there is no leaf at all. */
+async function readLeaves(
+  kind: PartKind,
+  tails: FinishRequest['leaves'],
+  keepRowGroups: boolean,
+): Promise<ReadPart | null> {
   let first: { readonly footer: Footer; readonly digest: Digest; readonly path: string } | null = null;
   const leaves: LeafFacts[] = [];
   for await (const { order, pixel, sizeBytes, tail } of tails) {
-    const path = leafPath({ order, pixel });
+    const path = partLeafPath(kind, { order, pixel });
     const reading = readFooterOfTail(tail, sizeBytes);
     if (reading.kind === 'defect') throw unreadable(path, reading.detail);
     const { footer } = reading;
@@ -103,8 +176,21 @@ async function readLeaves(tails: FinishRequest['leaves'], keepRowGroups: boolean
     const { rows, rowGroups } = footer;
     leaves.push({ order, pixel, sizeBytes, footer: { rows, rowGroups: keepRowGroups ? rowGroups : [] } });
   }
-  if (first === null) throw unreadable('the catalogue', 'it has no leaves');
-  return { first: first.footer, leaves: leaves.sort(inSkyOrder) };
+  return first === null ? null : { first: first.footer, leaves: leaves.sort(inSkyOrder) };
+}
+
+function somePart(part: ReadPart | null): ReadPart {
+  if (part === null) throw unreadable('the catalogue', 'it has no leaves');
+  return part;
+}
+
+/** Index and p(z) have the partitions of the catalogue, with as many rows. */
+function refusePartRows(folder: string, primary: readonly LeafFacts[], part: readonly LeafFacts[]): void {
+  for (const [position, leaf] of primary.entries()) {
+    const other = part[position];
+    const rows = other?.order === leaf.order && other.pixel === leaf.pixel ? other.footer.rows : 0;
+    if (rows !== leaf.footer.rows) throw rowsDiffer(`${folder}: ${leafPath(leaf)}`, leaf.footer.rows, rows);
+  }
 }
 
 function sortedMap({ order, counts }: FinishRequest['counts']): CountMap {

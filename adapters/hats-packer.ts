@@ -1,18 +1,15 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { type Database, type DatabaseOptions, withDatabase } from '#adapters/duckdb.ts';
-import { fileDigest } from '#adapters/file-digest.ts';
-import { readFooterTail } from '#adapters/parquet-footer.ts';
-import type { Digest } from '#core/digest.ts';
+import { type WrittenLeaf, writeLeaf } from '#adapters/hats-leaf-writer.ts';
 import { InputError } from '#core/errors.ts';
-import type { TableShape } from '#core/hats/columns.ts';
+import { photozColumns, type TableShape } from '#core/hats/columns.ts';
 import { leafPath } from '#core/hats/layout.ts';
 import {
   type AlgorithmPoints,
   badIdsSql,
   createKeysSql,
   createPointsSql,
+  insideSql,
   KEYS_TABLE,
   type LeafEncoding,
   leafKeyValuesSql,
@@ -41,20 +38,14 @@ export interface PackRequest {
   readonly database?: DatabaseOptions;
 }
 
-export interface PackedLeaf extends Pixel {
-  /** Relative to the catalogue's folder. */
-  readonly path: string;
+export interface PackedLeaf extends Pixel, WrittenLeaf {
   readonly rows: number;
-  readonly sizeBytes: number;
-  readonly sha256: Digest;
-  /** How much of the file's end holds its footer: all that finishing the catalogue needs of it. */
-  readonly tailBytes: number;
   /** Objects without any row from the algorithm. */
   readonly missing: Readonly<Record<string, number>>;
 }
 
 /** The row groups of hats itself, and zstd at the level from which on a higher one gains less than 1 %. */
-const ENCODING: LeafEncoding = { rowGroupRows: 102_400, compressionLevel: 9 };
+export const ENCODING: LeafEncoding = { rowGroupRows: 102_400, compressionLevel: 9 };
 
 /**
  * Writes one leaf of the catalogue: idempotent (equal input gives equal bytes, and the file appears whole under its
@@ -65,38 +56,29 @@ const ENCODING: LeafEncoding = { rowGroupRows: 102_400, compressionLevel: 9 };
  *   an algorithm's points; `ROWS_UNEXPECTED` when the pixel holds other than `expectedRows` objects, or none.
  */
 export async function packPartition(request: PackRequest): Promise<PackedLeaf> {
-  const { folder, pixel, algorithms } = request;
-  const path = leafPath(pixel);
-  const target = join(folder, path);
-  const partial = `${target}.${process.pid}.partial`;
-  await mkdir(dirname(target), { recursive: true });
-  try {
-    const facts = await withDatabase({ threads: 1, ...request.database }, async (database) => {
-      const rows = await loadKeys(database, request);
-      const missing: Record<string, number> = {};
-      for (const algorithm of algorithms) missing[algorithm.name] = rows - (await loadPoints(database, algorithm));
-      await database.run(copySql(request, partial));
-      return { rows, missing };
-    });
-    const sha256 = await fileDigest(partial);
-    const { size: sizeBytes } = await stat(partial);
-    const { length: tailBytes } = await readFooterTail(partial);
-    await rename(partial, target);
-    return { ...pixel, path, ...facts, sizeBytes, sha256, tailBytes };
-  } finally {
-    await rm(partial, { force: true });
-  }
+  return await withDatabase({ threads: 1, ...request.database }, (database) => packObjects(database, request));
 }
 
-function copySql({ table, coordinates, algorithms, encoding }: PackRequest, path: string): string {
+/** As `packPartition`, in a database that then holds the partition's keys and points, for the other parts. */
+export async function packObjects(database: Database, request: PackRequest): Promise<PackedLeaf> {
+  const { folder, pixel, algorithms } = request;
+  const rows = await loadKeys(database, request);
+  const missing: Record<string, number> = {};
+  for (const algorithm of algorithms) missing[algorithm.name] = rows - (await loadPoints(database, algorithm));
+  const leaf = await writeLeaf(folder, leafPath(pixel), (path) => database.run(copySql(request, path)));
+  return { ...pixel, ...leaf, rows, missing };
+}
+
+/** Writes the rows of the keys' table with their estimates, whatever rows those are. */
+export function copySql({ table, coordinates, algorithms, encoding }: Omit<PackRequest, 'folder'>, path: string): string {
   const shape = { coordinates, algorithms: algorithms.map(({ name }) => name) };
-  const keyValues = leafKeyValuesSql(table.name, table.description, shape);
+  const keyValues = leafKeyValuesSql(table.name, table.description, photozColumns(shape));
   return writeLeafSql(leafRowsSql(shape), path, keyValues, { ...ENCODING, ...encoding });
 }
 
 /** @returns how many objects the pixel holds. */
 async function loadKeys(database: Database, { skinny, pixel, expectedRows }: PackRequest): Promise<number> {
-  await database.run(createKeysSql(skinny, pixel));
+  await database.run(createKeysSql(skinny, insideSql(pixel)));
   await refuseBadIds(database, KEYS_TABLE, 'the skinny parts');
   const rows = await countRows(database, KEYS_TABLE);
   if (rows === 0 || (expectedRows !== undefined && rows !== expectedRows)) {
@@ -110,7 +92,7 @@ async function loadKeys(database: Database, { skinny, pixel, expectedRows }: Pac
 }
 
 /** @returns for how many objects of the partition the algorithm has a row. */
-async function loadPoints(database: Database, algorithm: AlgorithmPoints): Promise<number> {
+export async function loadPoints(database: Database, algorithm: AlgorithmPoints): Promise<number> {
   const table = pointsTable(algorithm.name);
   await database.run(createPointsSql(algorithm));
   await refuseBadIds(database, table, `the points of ${algorithm.name}`);
@@ -119,7 +101,7 @@ async function loadPoints(database: Database, algorithm: AlgorithmPoints): Promi
 
 const badIdRow = z.object({ objectId: z.bigint().nullable(), times: z.bigint() });
 
-async function refuseBadIds(database: Database, table: string, where: string): Promise<void> {
+export async function refuseBadIds(database: Database, table: string, where: string): Promise<void> {
   const found = z.array(badIdRow).parse(await database.rows(badIdsSql(table)));
   if (found.length === 0) return;
   const list = found.map(({ objectId, times }) => `${objectId ?? 'a missing id'} (${times} times)`);
@@ -129,7 +111,7 @@ async function refuseBadIds(database: Database, table: string, where: string): P
   });
 }
 
-async function countRows(database: Database, table: string): Promise<number> {
+export async function countRows(database: Database, table: string): Promise<number> {
   const [row] = await database.rows(`SELECT count(*) AS n FROM ${table}`);
   return Number(z.object({ n: z.bigint() }).parse(row).n);
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Database } from '#adapters/duckdb.ts';
 import { checkSame, type SoundLeaf } from '#adapters/hats-structure-check.ts';
 import { mapFiles } from '#core/hats/catalogue-files.ts';
-import { algorithmsOf, photozColumns, type TableShape } from '#core/hats/columns.ts';
+import { algorithmsOf, photozColumns, SQL_TYPES, type TableShape } from '#core/hats/columns.ts';
 import { leafCheckSql, leafCountsSql, type RowRule, repeatedIdsSql, rowRules } from '#core/hats/leaf-check.ts';
 import type { Properties } from '#core/hats/properties.ts';
 import type { Findings } from '#core/hats/verdict.ts';
@@ -15,8 +15,6 @@ export interface CatalogueFolder {
   /** The catalogue's name and folder inside it. */
   readonly catalogue: string;
 }
-
-const SQL_TYPES = { long: 'BIGINT', int: 'INTEGER', double: 'DOUBLE', float: 'FLOAT' } as const;
 
 /**
  * Ids to compare at a time; more are compared in several passes over the column. 5 million take 300 MB of the process
@@ -45,12 +43,19 @@ export async function checkColumns(
   const shape = { coordinates: { ra, dec }, algorithms: algorithmsOf(names) };
   const expected = photozColumns(shape).map(({ name, datatype }) => `${name} ${SQL_TYPES[datatype]}`);
   const actual = columns.map(({ column_name, column_type }) => `${column_name} ${column_type}`);
-  const other = expected.findIndex((column, index) => column !== actual[index]);
-  if (other < 0 && actual.length === expected.length && shape.algorithms.length > 0) return shape;
-  const at = other < 0 ? expected.length : other;
-  const text = `Column ${at + 1} is ${actual[at] ?? 'missing'}, expected ${expected[at] ?? 'an estimate, or nothing'}.`;
+  const other = unexpectedColumn(expected, actual);
+  if (other === null && shape.algorithms.length > 0) return shape;
+  const text = other ?? 'There are no estimates in it.';
   findings.add('COLUMNS_UNEXPECTED', `${catalogue}/${leaf.path}`, text);
   return null;
+}
+
+/** One sentence on the first column that differs; columns as `name TYPE`. */
+export function unexpectedColumn(expected: readonly string[], actual: readonly string[]): string | null {
+  const other = expected.findIndex((column, index) => column !== actual[index]);
+  if (other < 0 && actual.length === expected.length) return null;
+  const at = other < 0 ? expected.length : other;
+  return `Column ${at + 1} is ${actual[at] ?? 'missing'}, expected ${expected[at] ?? 'an estimate, or nothing'}.`;
 }
 
 /** The columns that readers find by name must be the ones that they take them for. */
@@ -151,7 +156,7 @@ export async function checkIds(
 }
 
 /** A file that the engine cannot read is a finding; an engine without memory says nothing about the file. */
-async function attempt<T>(promise: Promise<T>): Promise<T | Error> {
+export async function attempt<T>(promise: Promise<T>): Promise<T | Error> {
   try {
     return await promise;
   } catch (error) {
@@ -160,6 +165,6 @@ async function attempt<T>(promise: Promise<T>): Promise<T | Error> {
   }
 }
 
-function engineSays(error: Error): string {
+export function engineSays(error: Error): string {
   return `DuckDB cannot read it: ${error.message.split('\n')[0]?.slice(0, 200) ?? ''}.`;
 }

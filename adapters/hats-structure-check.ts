@@ -13,6 +13,7 @@ import {
   PROPERTIES_NAMES,
   pixelOfLeafPath,
 } from '#core/hats/layout.ts';
+import { type PartKind, partLeafPath, pixelOfIndexPart } from '#core/hats/parts.ts';
 import { type Properties, parseProperties } from '#core/hats/properties.ts';
 import type { Findings } from '#core/hats/verdict.ts';
 import { indexRange, type Pixel } from '#core/healpix.ts';
@@ -25,6 +26,8 @@ export interface SoundLeaf extends LeafFacts {
 export interface CatalogueStructure {
   /** In sky order. */
   readonly leaves: readonly SoundLeaf[];
+  /** Key-value metadata that those leaves share. */
+  readonly keyValues: ReadonlyMap<string, string>;
   /** By all footers that could be read. */
   readonly rows: number;
 }
@@ -59,15 +62,20 @@ export async function checkStructure(
   present: readonly string[],
   findings: Findings,
   onLeaf: (done: number, total: number) => void,
+  kind: PartKind = 'object',
 ): Promise<CatalogueStructure> {
-  const pixels = present.flatMap((path) => pixelOfLeafPath(path) ?? []).sort(inSkyOrder);
+  const pixelOf = kind === 'index' ? pixelOfIndexPart : pixelOfLeafPath;
+  const pixels = present.flatMap((path) => pixelOf(path) ?? []).sort(inSkyOrder);
   checkPixels(catalogue, pixels, findings);
-  await checkSame(root, catalogue, PARTITION_INFO, partitionInfoFile(pixels).bytes, 'PARTITIONS_LISTED', findings);
+  if (kind !== 'index') {
+    await checkSame(root, catalogue, PARTITION_INFO, partitionInfoFile(pixels).bytes, 'PARTITIONS_LISTED', findings);
+  }
 
-  const keepRowGroups = present.includes(METADATA);
+  // Without it hats cannot use an index at all.
+  const keepRowGroups = kind === 'index' || present.includes(METADATA);
   const schemas = new Map<Digest, { readonly footer: Footer; readonly leaves: SoundLeaf[] }>();
   for (const [index, pixel] of pixels.entries()) {
-    const path = leafPath(pixel);
+    const path = partLeafPath(kind, pixel);
     const reading = await readFooter(join(root, catalogue, path));
     if (reading.kind === 'defect') findings.add('LEAF_FRAME', `${catalogue}/${path}`, `${sentence(reading.detail)}`);
     else {
@@ -85,14 +93,14 @@ export async function checkStructure(
     const text = 'Its columns, types or metadata are not those of most leaves.';
     findings.add('LEAF_SCHEMA', `${catalogue}/${path}`, text);
   }
-  if (!main) return { leaves: [], rows: 0 };
+  if (!main) return { leaves: [], keyValues: new Map(), rows: 0 };
 
   const all = [...schemas.values()].flatMap(({ leaves }) => leaves).sort(inSkyOrder);
-  for (const { path, bytes } of metadataFiles(main.footer, keepRowGroups ? all : null)) {
+  for (const { path, bytes } of metadataFiles(main.footer, keepRowGroups ? all : null, kind)) {
     const code = path === COMMON_METADATA ? 'COMMON_METADATA_DIFFERS' : 'METADATA_DIFFERS';
     await checkSame(root, catalogue, path, bytes, code, findings);
   }
-  return { leaves: main.leaves, rows: all.reduce((sum, { footer }) => sum + footer.rows, 0) };
+  return { leaves: main.leaves, keyValues: main.footer.keyValues, rows: all.reduce((sum, { footer }) => sum + footer.rows, 0) };
 }
 
 /** Compares a file with the bytes that it should have. */
@@ -101,13 +109,13 @@ export async function checkSame(
   catalogue: string,
   path: string,
   expected: Uint8Array,
-  code: 'PARTITIONS_LISTED' | 'METADATA_DIFFERS' | 'COMMON_METADATA_DIFFERS' | 'MAP_DIFFERS',
+  code: 'PARTITIONS_LISTED' | 'METADATA_DIFFERS' | 'COMMON_METADATA_DIFFERS' | 'MAP_DIFFERS' | 'LINK_DIFFERS',
   findings: Findings,
 ): Promise<void> {
   const actual = await readOrNull(join(root, catalogue, path));
   if (actual?.equals(expected)) return;
   const found = actual === null ? 'It is not there' : `It has ${actual.length} bytes`;
-  findings.add(code, `${catalogue}/${path}`, `${found}; made anew from the leaves it has ${expected.length} others.`);
+  findings.add(code, `${catalogue}/${path}`, `${found}; made anew it has ${expected.length} others.`);
 }
 
 function checkPixels(catalogue: string, pixels: readonly Pixel[], findings: Findings): void {
@@ -120,7 +128,8 @@ function checkPixels(catalogue: string, pixels: readonly Pixel[], findings: Find
   }
 }
 
-async function readOrNull(path: string): Promise<Buffer | null> {
+/** Null when there is no such file. */
+export async function readOrNull(path: string): Promise<Buffer | null> {
   try {
     return await readFile(path);
   } catch (error) {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type DatabaseOptions, withDatabase } from '#adapters/duckdb.ts';
 import { checkDigests } from '#adapters/hats-digest-check.ts';
 import { filesBelow } from '#adapters/hats-manifest.ts';
+import { checkParts, type NamedParts } from '#adapters/hats-parts-check.ts';
 import { checkColumns, checkIds, checkRows } from '#adapters/hats-row-check.ts';
 import { checkProperties, checkStructure, readProperties } from '#adapters/hats-structure-check.ts';
 import type { Digest } from '#core/digest.ts';
@@ -17,12 +18,13 @@ import {
   SKY_MAP,
   skyMapPath,
 } from '#core/hats/layout.ts';
+import { INDEXED_COLUMN, POSTERIOR_ALIAS, POSTERIOR_LINK } from '#core/hats/parts.ts';
 import type { Properties } from '#core/hats/properties.ts';
 import { Findings, type VerifyReport } from '#core/hats/verdict.ts';
 
 interface VerifyProgress {
-  /** `digests` counts bytes, `footers` leaves, `rows` rows, `ids` passes over the ids. */
-  readonly stage: 'digests' | 'footers' | 'rows' | 'ids';
+  /** `digests` counts bytes, `footers` leaves, `rows` rows, `ids` passes over the ids, `parts` leaves of parts. */
+  readonly stage: 'digests' | 'footers' | 'rows' | 'ids' | 'parts';
   readonly done: number;
   readonly total: number;
 }
@@ -62,7 +64,8 @@ export async function verifyCatalogue(request: VerifyRequest): Promise<VerifyRep
   const manifest = await checkDigests(folder, present, request.manifestSha256, findings, report('digests'));
   const collection = await checkCollection(folder, findings);
   const catalogue = collection?.hats_primary_table_url;
-  const checked = catalogue ? await checkCatalogue(request, catalogue, present, findings, report) : null;
+  const checked =
+    collection && catalogue ? await checkCatalogue(request, collection, catalogue, present, findings, report) : null;
 
   const rows = checked?.rows ?? 0;
   if (checked && manifest && manifest.rows !== rows) {
@@ -98,15 +101,38 @@ async function checkCollection(folder: string, findings: Findings): Promise<Prop
     findings.add('COLLECTION_UNREADABLE', COLLECTION_PROPERTIES, text);
     return null;
   }
-  for (const key of ['all_margins', 'all_indexes', 'all_extensions']) {
-    const value = collection[key];
-    if (value) findings.add('PART_NOT_CHECKED', COLLECTION_PROPERTIES, `It lists ${key} "${value}".`);
-  }
   return collection;
+}
+
+/** A folder of this collection, or the name of one of its columns. */
+const NAME = '(?!\\.{1,2}(?: |$))[A-Za-z0-9_.-]+';
+
+/** What a collection may list so that this verifier can check it: one margin, one index by objectId, one extension. */
+const LISTED = {
+  margin: { key: 'all_margins', form: new RegExp(`^(?<folder>${NAME})$`) },
+  index: { key: 'all_indexes', form: new RegExp(`^${INDEXED_COLUMN} (?<folder>${NAME})$`) },
+  posterior: { key: 'all_extensions', form: new RegExp(`^${POSTERIOR_ALIAS} ${POSTERIOR_LINK.replace('.', '\\.')}$`) },
+} as const;
+
+/** The folders of the parts that the collection lists. */
+async function namedParts(folder: string, collection: Properties, findings: Findings): Promise<NamedParts> {
+  const folders: { margin?: string; index?: string; posterior?: string } = {};
+  for (const [kind, { key, form }] of Object.entries(LISTED)) {
+    const value = collection[key];
+    if (!value) continue;
+    const matched = form.exec(value);
+    const link = kind === 'posterior' && matched ? await readProperties(join(folder, POSTERIOR_LINK)) : null;
+    const named = kind === 'posterior' ? (link?.hats_assn_join_table_url ?? '') : (matched?.groups?.folder ?? '');
+    if (!new RegExp(`^${NAME}$`).test(named)) {
+      findings.add('PART_NOT_CHECKED', COLLECTION_PROPERTIES, `It lists ${key} "${value}".`);
+    } else if (kind === 'margin' || kind === 'index' || kind === 'posterior') folders[kind] = named;
+  }
+  return folders;
 }
 
 async function checkCatalogue(
   { folder, database: options }: VerifyRequest,
+  collection: Properties,
   catalogue: string,
   present: readonly string[],
   findings: Findings,
@@ -132,6 +158,7 @@ async function checkCatalogue(
     const text = `hats_nrows is ${properties.hats_nrows ?? 'missing'}, the leaves hold ${rows} rows.`;
     findings.add('ROWS_DECLARED', `${catalogue}/properties`, text);
   }
+  const parts = await namedParts(folder, collection, findings);
   const [first] = leaves;
   if (!first) return { rows, leaves: 0 };
   const place = { root: folder, catalogue };
@@ -142,6 +169,8 @@ async function checkCatalogue(
       report('rows')(done, rows),
     );
     await checkIds(database, place, readable, findings, report('ids'));
+    const primary = { ...place, collection: collection.obs_collection ?? '', properties, shape, leaves: readable };
+    await checkParts(database, primary, parts, present, findings, report('parts'));
   });
   return { rows, leaves: leaves.length };
 }

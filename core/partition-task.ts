@@ -1,26 +1,31 @@
 import { z } from 'zod';
+import { partFolders } from '#core/hats/parts.ts';
 import { digestSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 
-/** One leaf to pack: the pixel, and every part that holds an object of it. */
+const partInputsSchema = z.strictObject({
+  partId: digestSchema,
+  skinny: objectRefSchema,
+  /** Algorithm -> its points; an algorithm that failed on this part is not there. */
+  points: z.record(z.string(), objectRefSchema),
+});
+
+/** One partition to pack: the pixel, and every part that holds an object of it. */
 export const partitionTaskSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(2),
   order: z.int().min(0).max(29),
   pixel: z.int().nonnegative(),
   rows: z.int().positive(),
-  parts: z.array(
-    z.strictObject({
-      partId: digestSchema,
-      skinny: objectRefSchema,
-      /** Algorithm -> its points; an algorithm that failed on this part is not there. */
-      points: z.record(z.string(), objectRefSchema),
-    }),
-  ),
+  /** With the p(z) of each algorithm that has points. */
+  parts: z.array(partInputsSchema.extend({ pdfs: z.record(z.string(), objectRefSchema) })),
+  /** The other parts that may hold objects of its margin. */
+  around: z.array(partInputsSchema),
 });
+export type PartInputs = z.infer<typeof partInputsSchema>;
 export type PartitionTask = z.infer<typeof partitionTaskSchema>;
 
 /** Everything the packing of one campaign shares; lies in the lake. */
 export const packingPlanSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(2),
   campaign: z.string(),
   release: z.string(),
   title: z.string(),
@@ -28,6 +33,8 @@ export const packingPlanSchema = z.strictObject({
   /** When the plan was made: the catalogue's own date, so that packing again gives the same bytes. */
   createdAt: z.string(),
   coordinates: z.strictObject({ ra: z.string(), dec: z.string() }),
+  /** How far the margin of a partition reaches at least. */
+  marginArcsec: z.number().positive(),
   rows: z.int().nonnegative(),
   /** Rows per nested pixel at order 10, over all parts. */
   counts: z.array(z.tuple([z.int().nonnegative(), z.int().positive()])),
@@ -42,8 +49,8 @@ export type PackingPlan = z.infer<typeof packingPlanSchema>;
 export const recordPrefix = (plan: PackingPlan) => `${plan.prefix}/records/`;
 export const filesPrefix = (plan: PackingPlan) => `${plan.prefix}/files/`;
 
-/** The catalogue's folder inside the collection. */
-export const catalogueFolder = (plan: PackingPlan) => plan.name;
+/** The folders of the catalogues inside the collection. */
+export const planFolders = (plan: PackingPlan) => partFolders(plan.name, plan.marginArcsec);
 
 /** A line of the Distributed Map's item list: small, it only points. */
 export const partitionOrderSchema = z.object({ plan: objectRefSchema, task: objectRefSchema });
@@ -51,9 +58,8 @@ export const partitionOrderSchema = z.object({ plan: objectRefSchema, task: obje
 /** The input of the steps after packing. */
 export const catalogueOrderSchema = z.object({ campaign: nameSchema, plan: objectRefSchema });
 
-export const packedLeafSchema = z.strictObject({
-  order: z.int(),
-  pixel: z.int(),
+const packedFileSchema = z.strictObject({
+  /** Relative to the folder of its catalogue. */
   path: z.string(),
   rows: z.int(),
   sizeBytes: z.int(),
@@ -61,4 +67,15 @@ export const packedLeafSchema = z.strictObject({
   /** How much of the file's end holds its footer. */
   tailBytes: z.int().positive(),
 });
-export type PackedLeafRecord = z.infer<typeof packedLeafSchema>;
+
+/** What one partition became. */
+export const packedPartitionSchema = z.strictObject({
+  order: z.int(),
+  pixel: z.int(),
+  object: packedFileSchema,
+  /** Null where no object is near the partition. */
+  margin: packedFileSchema.nullable(),
+  index: packedFileSchema,
+  posterior: packedFileSchema,
+});
+export type PackedPartition = z.infer<typeof packedPartitionSchema>;

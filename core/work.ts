@@ -60,6 +60,13 @@ export const estimateRowKey = (campaign: string, partId: Digest, algorithm: stri
   sk: `${ESTIMATE_PREFIX}${partId}#${algorithm}`,
 });
 
+/** Where one part's p(z) are, per algorithm. */
+const POSTERIOR_PREFIX = 'Z#';
+export const posteriorRowKey = (campaign: string, partId: Digest, algorithm: string): Key => ({
+  pk: `C#${campaign}`,
+  sk: `${POSTERIOR_PREFIX}${partId}#${algorithm}`,
+});
+
 /** The lake prefix a job's outputs go under: named by the work, so two campaigns share them. */
 export const workPrefix = (kind: 'inform' | 'validate' | 'estimate', key: Digest) =>
   `work/${kind}/${key.slice(0, 2)}/${key}`;

@@ -4,15 +4,16 @@ import { writeManifest } from '#adapters/hats-manifest.ts';
 import { setCatalogue } from '#core/campaign-book.ts';
 import { MANIFEST } from '#core/hats/layout.ts';
 import type { ManifestFile } from '#core/hats/manifest.ts';
+import { PART_KINDS, type PartKind } from '#core/hats/parts.ts';
 import type { ObjectRef } from '#core/job.ts';
 import {
-  catalogueFolder,
   catalogueOrderSchema,
   filesPrefix,
-  type PackedLeafRecord,
+  type PackedPartition,
   type PackingPlan,
-  packedLeafSchema,
+  packedPartitionSchema,
   packingPlanSchema,
+  planFolders,
   recordPrefix,
 } from '#core/partition-task.ts';
 import { COUNT_ORDER } from '#core/recipe.ts';
@@ -26,20 +27,29 @@ export const handler = stack(catalogueOrderSchema, ({ campaign, plan: planRef },
   withScratch(async (folder) => {
     const { table, lake, log } = services;
     const plan = await readDocument(lake, planRef, packingPlanSchema);
-    const leaves = await readRecords(plan, services);
+    const packed = await readRecords(plan, services);
+    const folders = planFolders(plan);
+    const tails = (kind: PartKind) => partTails(plan, packed, kind, services);
     const finished = await finishCatalogue({
       folder,
       collection: plan.name,
-      catalogue: catalogueFolder(plan),
+      catalogue: folders.object,
       shape: { coordinates: plan.coordinates, algorithms: plan.algorithms },
-      leaves: leafTails(plan, leaves, services),
+      leaves: tails('object'),
+      parts: {
+        folders,
+        marginArcsec: plan.marginArcsec,
+        margin: tails('margin'),
+        index: tails('index'),
+        posterior: tails('posterior'),
+      },
       counts: { order: COUNT_ORDER, counts: plan.counts },
       provenance: { title: plan.title, description: describe(plan), createdAt: plan.createdAt },
     });
     for (const file of finished.files) {
       await lake.putFile(`${filesPrefix(plan)}${file.path}`, join(folder, file.path), file.sha256);
     }
-    const manifest = await putManifest(plan, leaves, finished, folder, services);
+    const manifest = await putManifest(plan, packed, finished, folder, services);
     await setCatalogue(table, campaign, {
       name: plan.name,
       prefix: plan.prefix,
@@ -55,38 +65,41 @@ export const handler = stack(catalogueOrderSchema, ({ campaign, plan: planRef },
 const describe = (plan: PackingPlan) =>
   `Photometric redshifts of ${plan.release} by ${plan.algorithms.join(', ')}; made by the campaign ${plan.campaign}.`;
 
-async function readRecords(plan: PackingPlan, { lake }: Services): Promise<readonly PackedLeafRecord[]> {
-  const records: PackedLeafRecord[] = [];
+async function readRecords(plan: PackingPlan, { lake }: Services): Promise<readonly PackedPartition[]> {
+  const records: PackedPartition[] = [];
   for await (const { key } of lake.list(recordPrefix(plan))) {
     const bytes = await lake.getBytes(key);
-    if (bytes) records.push(packedLeafSchema.parse(JSON.parse(new TextDecoder().decode(bytes))));
+    if (bytes) records.push(packedPartitionSchema.parse(JSON.parse(new TextDecoder().decode(bytes))));
   }
   return records;
 }
 
-async function* leafTails(
+async function* partTails(
   plan: PackingPlan,
-  leaves: readonly PackedLeafRecord[],
+  packed: readonly PackedPartition[],
+  kind: PartKind,
   { lake }: Services,
 ): AsyncGenerator<LeafTail> {
-  for (const { order, pixel, path, sizeBytes, tailBytes } of leaves) {
-    const tail = await lake.getTail(`${filesPrefix(plan)}${catalogueFolder(plan)}/${path}`, tailBytes);
-    yield { order, pixel, sizeBytes, tail };
+  for (const { order, pixel, [kind]: file } of packed) {
+    if (file === null) continue;
+    const tail = await lake.getTail(`${filesPrefix(plan)}${planFolders(plan)[kind]}/${file.path}`, file.tailBytes);
+    yield { order, pixel, sizeBytes: file.sizeBytes, tail };
   }
 }
 
 async function putManifest(
   plan: PackingPlan,
-  leaves: readonly PackedLeafRecord[],
+  records: readonly PackedPartition[],
   finished: FinishedCatalogue,
   folder: string,
   { lake }: Services,
 ): Promise<ObjectRef> {
-  const packed: ManifestFile[] = leaves.map(({ path, sha256, sizeBytes }) => ({
-    path: `${catalogueFolder(plan)}/${path}`,
-    sha256,
-    sizeBytes,
-  }));
+  const folders = planFolders(plan);
+  const packed = PART_KINDS.flatMap((kind) =>
+    records.flatMap(({ [kind]: file }): ManifestFile[] =>
+      file ? [{ path: `${folders[kind]}/${file.path}`, sha256: file.sha256, sizeBytes: file.sizeBytes }] : [],
+    ),
+  );
   const { sha256 } = await writeManifest(folder, {
     collection: plan.name,
     rows: finished.rows,

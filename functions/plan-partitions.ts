@@ -9,6 +9,7 @@ import {
 } from '#core/campaign-book.ts';
 import type { PartRow } from '#core/chunk.ts';
 import { digestOf } from '#core/digest.ts';
+import { MARGIN_ARCSEC, marginCountPixels } from '#core/hats/margin.ts';
 import { coarsen, type Partition, partitionSky } from '#core/hats/partition.ts';
 import { ancestor } from '#core/healpix.ts';
 import { nameSchema, type ObjectRef } from '#core/job.ts';
@@ -17,10 +18,13 @@ import type { PackingPlan, PartitionTask } from '#core/partition-task.ts';
 import { COUNT_ORDER } from '#core/recipe.ts';
 import type { ReleaseSpec } from '#core/release.ts';
 import type { Table } from '#core/table.ts';
-import { estimateRowKey, estimateRowSchema } from '#core/work.ts';
+import { estimateRowKey, estimateRowSchema, posteriorRowKey } from '#core/work.ts';
 import { readDocument, writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
+
+/** Raise it with any change of what is packed, so that a catalogue packed before is not taken for this one. */
+const PACKING_VERSION = 2;
 
 const pixelsSchema = z.record(z.string(), z.int().positive());
 
@@ -36,13 +40,14 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
   const coarse = coarsen(counts, COUNT_ORDER - highestOrder);
   const partitions = partitionSky(coarse, { countOrder: highestOrder, maxRows: thresholdRows });
   const plan: PackingPlan = {
-    version: 1,
+    version: 2,
     campaign,
     release: row.release,
     title: spec.title,
     createdAt: row.stages.planned ?? clock.now().toISOString(),
     algorithms: spec.campaign.algorithms,
     coordinates: spec.profile.deliveredCoordinates,
+    marginArcsec: MARGIN_ARCSEC,
     rows: partitions.reduce((sum, partition) => sum + partition.rows, 0),
     counts: [...counts],
     prefix: `catalogues/${await catalogueDigest(table, campaign, row.planDigest, spec)}`,
@@ -50,9 +55,9 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
   };
   const planRef = await writeDocument(lake, `campaigns/${campaign}/packing.json`, plan);
   const orders: { campaign: string; plan: ObjectRef; task: ObjectRef }[] = [];
-  const reaching = await partsReachingInto(partitions, row.release, services);
+  const reaching = await partsReachingInto(partitions, row.release, plan.marginArcsec, services);
   for (const [index, partition] of partitions.entries()) {
-    const task = await partitionTask(partition, reaching[index] ?? [], plan, services);
+    const task = await partitionTask(partition, reaching[index] ?? { inside: [], around: [] }, plan, services);
     const key = `campaigns/${campaign}/partitions/${partition.order}-${partition.pixel}.json`;
     orders.push({ campaign, plan: planRef, task: await writeDocument(lake, key, task) });
   }
@@ -68,7 +73,7 @@ async function catalogueDigest(table: Table, campaign: string, planDigest: strin
     const model = await readModel(table, campaign, algorithm);
     models[algorithm] = `${algorithmVersion(spec, algorithm).configurationDigest}:${model.sha256}`;
   }
-  return digestOf('catalogue', { plan: planDigest, models, partition: spec.campaign.partition });
+  return digestOf('catalogue', { packing: PACKING_VERSION, plan: planDigest, models, partition: spec.campaign.partition });
 }
 
 async function countPixels(release: string, services: Services): Promise<ReadonlyMap<number, number>> {
@@ -84,48 +89,82 @@ async function pixelsOf(part: PartRow, { lake }: Services): Promise<readonly (re
   return Object.entries(counted).map(([pixel, rows]) => [Number(pixel), rows] as const);
 }
 
+interface Reaching {
+  /** The parts that hold a row of the partition. */
+  readonly inside: PartRow[];
+  /** The others that may hold a row of its margin. */
+  readonly around: PartRow[];
+}
+
 /**
- * For each partition, the parts that hold a row of it. A second pass over the parts, so that no list of parts per
- * counted pixel is ever held: a survey has millions of those, and a part reaches into a few partitions.
+ * For each partition, the parts that reach into it or its margin. A second pass over the parts, so that no list of
+ * parts per counted pixel is ever held: a survey has millions of those, and a part reaches into a few partitions.
  */
 async function partsReachingInto(
   partitions: readonly Partition[],
   release: string,
+  marginArcsec: number,
   services: Services,
-): Promise<readonly (readonly PartRow[])[]> {
+): Promise<readonly Reaching[]> {
   const positions = new Map(partitions.map(({ order, pixel }, index) => [`${order}/${pixel}`, index]));
   const orders = [...new Set(partitions.map(({ order }) => order))];
-  const reaching: PartRow[][] = partitions.map(() => []);
+  const near = nearPartitions(partitions, marginArcsec);
+  const reaching: Reaching[] = partitions.map(() => ({ inside: [], around: [] }));
   for await (const part of releaseParts(services.table, release)) {
-    const touched = new Set<number>();
+    const inside = new Set<number>();
+    const around = new Set<number>();
     for (const [pixel] of await pixelsOf(part, services)) {
       for (const order of orders) {
         const position = positions.get(`${order}/${ancestor({ order: COUNT_ORDER, pixel }, order).pixel}`);
-        if (position !== undefined) touched.add(position);
+        if (position !== undefined) inside.add(position);
       }
+      for (const position of near.get(pixel) ?? []) around.add(position);
     }
-    for (const position of touched) reaching[position]?.push(part);
+    for (const position of inside) reaching[position]?.inside.push(part);
+    for (const position of around) if (!inside.has(position)) reaching[position]?.around.push(part);
   }
   return reaching;
 }
 
+/** Counted pixel -> the partitions whose margin it may hold rows of: 4 * 2^(10 - order) + 4 pixels for each. */
+function nearPartitions(partitions: readonly Partition[], marginArcsec: number): ReadonlyMap<number, number[]> {
+  const near = new Map<number, number[]>();
+  for (const [position, partition] of partitions.entries()) {
+    for (const pixel of marginCountPixels(partition, marginArcsec, COUNT_ORDER)) {
+      const known = near.get(pixel);
+      if (known) known.push(position);
+      else near.set(pixel, [position]);
+    }
+  }
+  return near;
+}
+
 async function partitionTask(
   { order, pixel, rows }: Partition,
-  reaching: readonly PartRow[],
+  reaching: Reaching,
   { campaign, algorithms }: PackingPlan,
   { table }: Services,
 ): Promise<PartitionTask> {
-  const parts: PartitionTask['parts'] = [];
-  for (const part of reaching) {
-    const points: Record<string, ObjectRef> = {};
+  const references = async (part: PartRow, keyOf: typeof estimateRowKey) => {
+    const found: Record<string, ObjectRef> = {};
     for (const algorithm of algorithms) {
-      const estimated = await table.get(estimateRowKey(campaign, part.partId, algorithm));
+      const estimated = await table.get(keyOf(campaign, part.partId, algorithm));
       if (!estimated) continue;
       const { pk: _pk, sk: _sk, ...row } = estimated;
       const { key, sha256, sizeBytes } = estimateRowSchema.parse(row);
-      points[algorithm] = { key, sha256, sizeBytes };
+      found[algorithm] = { key, sha256, sizeBytes };
     }
-    parts.push({ partId: part.partId, skinny: part.skinny, points });
+    return found;
+  };
+  const parts: PartitionTask['parts'] = [];
+  for (const part of reaching.inside) {
+    const points = await references(part, estimateRowKey);
+    const pdfs = await references(part, posteriorRowKey);
+    parts.push({ partId: part.partId, skinny: part.skinny, points, pdfs });
   }
-  return { version: 1, order, pixel, rows, parts };
+  const around: PartitionTask['around'] = [];
+  for (const part of reaching.around) {
+    around.push({ partId: part.partId, skinny: part.skinny, points: await references(part, estimateRowKey) });
+  }
+  return { version: 2, order, pixel, rows, parts, around };
 }

@@ -12,7 +12,7 @@ import { withScratch } from '#functions/scratch.ts';
 
 /**
  * Looks at the packed collection as its receiver would, before anyone sees it. The whole collection passes through the
- * function's disk (10 GB: about 200 million objects); beyond that it has to be verified by partition.
+ * function's disk (10 GB: about 60 million objects with p(z) of two algorithms); beyond that it has to be verified by partition.
  */
 export const handler = stack(catalogueOrderSchema, ({ campaign, plan: planRef }, { table, lake, clock, log }) =>
   withScratch(async (folder) => {
@@ -20,16 +20,17 @@ export const handler = stack(catalogueOrderSchema, ({ campaign, plan: planRef },
     const { catalogue, rows: plannedRows } = await readCampaign(table, campaign);
     if (!catalogue) throw unsound('the catalogue was not finished');
     await enterStage(table, campaign, 'verifying', clock.now());
+    const collection = join(folder, 'collection');
     const { files } = await readDocument(lake, catalogue.manifest, manifestSchema);
     for (const path of [MANIFEST, ...files.map((file) => file.path)]) {
-      await mkdir(dirname(join(folder, path)), { recursive: true });
-      await lake.getFile(`${filesPrefix(plan)}${path}`, join(folder, path));
+      await mkdir(dirname(join(collection, path)), { recursive: true });
+      await lake.getFile(`${filesPrefix(plan)}${path}`, join(collection, path));
     }
     const report = await verifyCatalogue({
-      folder,
+      folder: collection,
       expectedRows: plannedRows,
       manifestSha256: catalogue.manifest.sha256,
-      database: { threads: 2, memoryLimit: '900MiB' },
+      database: { threads: 2, memoryLimit: '900MiB', temporaryFolder: join(folder, 'spill') },
     });
     log.info('Catalogue:Verified', { campaign, sound: report.sound, rows: report.rows, findings: report.findings });
     const [finding] = report.findings;

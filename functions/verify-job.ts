@@ -16,7 +16,7 @@ import { settle } from '#core/ledger.ts';
 import { holds } from '#core/ports.ts';
 import { priceMicroUsd } from '#core/price-book.ts';
 import { ROW_IS_NEW } from '#core/table.ts';
-import { estimateRowKey, type WorkRow, workKeyOf } from '#core/work.ts';
+import { estimateRowKey, posteriorRowKey, type WorkRow, workKeyOf } from '#core/work.ts';
 import { readDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
@@ -71,7 +71,14 @@ async function recordOutputs(order: JobOrder, result: JobResult, services: Servi
           `part ${part.partId} has ${part.rows} rows, but ${points.rows ?? 'no'} estimates of ${algorithm}`,
         );
       }
-      await table.write([{ kind: 'put', item: { ...estimateRowKey(campaign, part.partId, algorithm), ...points } }]);
+      const pdf = result.outputs.find((output) => output.unitId === part.partId && output.name === 'pdf');
+      if (pdf?.rows !== part.rows) {
+        throw mismatch(`part ${part.partId} has ${part.rows} rows, but ${pdf?.rows ?? 'no'} p(z) of ${algorithm}`);
+      }
+      await table.write([
+        { kind: 'put', item: { ...estimateRowKey(campaign, part.partId, algorithm), ...points } },
+        { kind: 'put', item: { ...posteriorRowKey(campaign, part.partId, algorithm), ...pdf } },
+      ]);
     } else if (!failed.has(part.partId)) {
       throw mismatch(`the site answered without part ${part.partId}`);
     }

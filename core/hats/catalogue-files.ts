@@ -1,9 +1,8 @@
-import { type PhotozColumn, photozColumns, type TableShape } from '#core/hats/columns.ts';
+import { type PhotozColumn, photozColumns, posteriorColumns, type TableShape } from '#core/hats/columns.ts';
 import { fitsMap } from '#core/hats/fits-map.ts';
 import { commonMetadataFile, type Footer, metadataOfLeaves } from '#core/hats/footer.ts';
 import {
   COMMON_METADATA,
-  leafPathInDataset,
   METADATA,
   PARTITION_INFO,
   POINT_MAP,
@@ -12,6 +11,8 @@ import {
   skyMapPath,
 } from '#core/hats/layout.ts';
 import { coarsen } from '#core/hats/partition.ts';
+import { INDEXED_COLUMN, type PartKind, partLeafPath } from '#core/hats/parts.ts';
+import { DELIVERED_GRID } from '#core/hats/posterior.ts';
 import { type Properties, renderProperties } from '#core/hats/properties.ts';
 import { INDEX_COLUMN, INDEX_ORDER, type Pixel, pixelCount } from '#core/healpix.ts';
 
@@ -46,10 +47,14 @@ export interface Provenance {
 const COARSE_MAP_ORDERS = [4, 6];
 
 /** `_common_metadata`, and with `leaves` (in sky order) `_metadata`. */
-export function metadataFiles(first: Footer, leaves: readonly LeafFacts[] | null): readonly CatalogueFile[] {
+export function metadataFiles(
+  first: Footer,
+  leaves: readonly LeafFacts[] | null,
+  kind: PartKind = 'object',
+): readonly CatalogueFile[] {
   const common = { path: COMMON_METADATA, bytes: commonMetadataFile(first) };
   if (leaves === null) return [common];
-  const named = leaves.map((leaf) => ({ path: leafPathInDataset(leaf), footer: leaf.footer }));
+  const named = leaves.map((leaf) => ({ path: pathInDataset(kind, leaf), footer: leaf.footer }));
   return [common, { path: METADATA, bytes: metadataOfLeaves(first, named) }];
 }
 
@@ -77,42 +82,121 @@ export function propertiesFiles(
   map: CountMap,
   provenance: Provenance,
 ): readonly CatalogueFile[] {
-  const rowsOf = leaves.map(({ footer }) => footer.rows);
-  const total = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
-  const columns: readonly PhotozColumn[] = photozColumns(shape);
-  const text = renderProperties('HATS catalog', {
+  return bothNames({
     obs_collection: catalogue,
     dataproduct_type: 'object',
     obs_title: provenance.title,
     obs_description: provenance.description,
-    hats_nrows: String(total(rowsOf)),
-    hats_col_ra: shape.coordinates.ra,
-    hats_col_dec: shape.coordinates.dec,
+    ...skyProperties(shape, leaves),
+    ...defaultColumns(photozColumns(shape)),
+    ...mapProperties(map),
+    ...makerProperties(provenance),
+  });
+}
+
+/** The properties of a margin: its columns, default ones included, must be those of its primary. */
+export function marginPropertiesFiles(
+  { catalogue, primary, marginArcsec }: { catalogue: string; primary: string; marginArcsec: number },
+  shape: TableShape,
+  leaves: readonly Pick<LeafFacts, 'order' | 'sizeBytes' | 'footer'>[],
+  provenance: Provenance,
+): readonly CatalogueFile[] {
+  return bothNames({
+    obs_collection: catalogue,
+    dataproduct_type: 'margin',
+    hats_primary_table_url: primary,
+    hats_margin_threshold: String(marginArcsec),
+    ...skyProperties(shape, leaves),
+    ...defaultColumns(photozColumns(shape)),
+    ...makerProperties(provenance),
+  });
+}
+
+export function posteriorPropertiesFiles(
+  catalogue: string,
+  shape: TableShape,
+  leaves: readonly Pick<LeafFacts, 'order' | 'sizeBytes' | 'footer'>[],
+  map: CountMap,
+  provenance: Provenance,
+): readonly CatalogueFile[] {
+  const { zMin, zMax, points } = DELIVERED_GRID;
+  return bothNames({
+    obs_collection: catalogue,
+    dataproduct_type: 'object',
+    obs_title: `p(z): ${provenance.title}`,
+    obs_description: `${provenance.description} One byte per point of a grid of ${points} values of z from ${zMin} to ${zMax}.`,
+    ...skyProperties(shape, leaves),
+    ...defaultColumns(posteriorColumns(shape)),
+    ...mapProperties(map),
+    ...makerProperties(provenance),
+  });
+}
+
+export function indexPropertiesFiles(
+  { catalogue, primary }: { catalogue: string; primary: string },
+  leaves: readonly Pick<LeafFacts, 'sizeBytes' | 'footer'>[],
+  provenance: Provenance,
+): readonly CatalogueFile[] {
+  return bothNames({
+    obs_collection: catalogue,
+    dataproduct_type: 'index',
+    hats_primary_table_url: primary,
+    hats_index_column: INDEXED_COLUMN,
+    ...sizeProperties(leaves),
+    ...makerProperties(provenance),
+  });
+}
+
+function sizeProperties(leaves: readonly Pick<LeafFacts, 'sizeBytes' | 'footer'>[]): Properties {
+  const total = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
+  return {
+    hats_nrows: String(total(leaves.map(({ footer }) => footer.rows))),
+    hats_max_rows: String(leaves.reduce((most, { footer }) => Math.max(most, footer.rows), 0)),
+    // In units of 1,024 bytes.
+    hats_estsize: String(Math.ceil(total(leaves.map(({ sizeBytes }) => sizeBytes)) / 1024)),
+  };
+}
+
+function skyProperties(
+  { coordinates }: TableShape,
+  leaves: readonly Pick<LeafFacts, 'order' | 'sizeBytes' | 'footer'>[],
+): Properties {
+  return {
+    ...sizeProperties(leaves),
+    hats_col_ra: coordinates.ra,
+    hats_col_dec: coordinates.dec,
     hats_col_healpix: INDEX_COLUMN,
     hats_col_healpix_order: String(INDEX_ORDER),
-    hats_cols_default: columns.flatMap((column) => (column.default ? [column.name] : [])).join(' '),
     hats_cols_sort: `${INDEX_COLUMN} objectId`,
     hats_npix_suffix: '.parquet',
     hats_order: String(leaves.reduce((deepest, { order }) => Math.max(deepest, order), 0)),
-    hats_max_rows: String(rowsOf.reduce((most, rows) => Math.max(most, rows), 0)),
-    hats_skymap_order: String(map.order),
-    hats_skymap_alt_orders: coarseOrders(map.order).join(' '),
-    // In units of 1,024 bytes.
-    hats_estsize: String(Math.ceil(total(leaves.map(({ sizeBytes }) => sizeBytes)) / 1024)),
-    moc_sky_fraction: (map.counts.length / pixelCount(map.order)).toPrecision(6),
-    hats_builder: 'ponte',
-    hats_creation_date: provenance.createdAt,
-    hats_version: 'v1.0',
-    ...provenance.properties,
-  });
-  return PROPERTIES_NAMES.map((path) => ({ path, bytes: new TextEncoder().encode(text) }));
+  };
 }
 
-/** `collection.properties`, which makes the folder of catalogues one thing to open. */
-export function collectionProperties(collection: string, catalogue: string): string {
-  return renderProperties('HATS Collection', { obs_collection: collection, hats_primary_table_url: catalogue });
+const defaultColumns = (columns: readonly PhotozColumn[]): Properties => ({
+  hats_cols_default: columns.flatMap((column) => (column.default ? [column.name] : [])).join(' '),
+});
+
+const mapProperties = (map: CountMap): Properties => ({
+  hats_skymap_order: String(map.order),
+  hats_skymap_alt_orders: coarseOrders(map.order).join(' '),
+  moc_sky_fraction: (map.counts.length / pixelCount(map.order)).toPrecision(6),
+});
+
+const makerProperties = (provenance: Provenance): Properties => ({
+  hats_builder: 'ponte',
+  hats_creation_date: provenance.createdAt,
+  hats_version: 'v1.0',
+  ...provenance.properties,
+});
+
+function bothNames(properties: Properties): readonly CatalogueFile[] {
+  const text = renderProperties('HATS catalog', properties);
+  return PROPERTIES_NAMES.map((path) => ({ path, bytes: new TextEncoder().encode(text) }));
 }
 
 function coarseOrders(order: number): readonly number[] {
   return COARSE_MAP_ORDERS.filter((coarse) => coarse < order);
 }
+
+const pathInDataset = (kind: PartKind, leaf: Pixel) => partLeafPath(kind, leaf).slice('dataset/'.length);

@@ -19,9 +19,12 @@ export const SKY_MAP = 'skymap.fits';
 
 export const skyMapPath = (order: number): string => `skymap.${order}.fits`;
 
-/** A leaf's path inside `dataset/`; a directory holds at most 10,000 pixels. */
+/** The number of a leaf's directory, which holds at most 10,000 pixels. */
+export const directoryOf = ({ pixel }: Pixel): number => Math.floor(pixel / 10_000) * 10_000;
+
+/** A leaf's path inside `dataset/`. */
 export function leafPathInDataset({ order, pixel }: Pixel): string {
-  return `Norder=${order}/Dir=${Math.floor(pixel / 10_000) * 10_000}/Npix=${pixel}.parquet`;
+  return `Norder=${order}/Dir=${directoryOf({ order, pixel })}/Npix=${pixel}.parquet`;
 }
 
 /** A leaf's path inside its catalogue's folder. */

@@ -1,4 +1,10 @@
-import { ESTIMATE_SUFFIXES, FLAGS_SUFFIX, photozColumns, type TableShape } from '#core/hats/columns.ts';
+import {
+  ESTIMATE_SUFFIXES,
+  FLAGS_SUFFIX,
+  type PhotozColumn,
+  photozColumns,
+  type TableShape,
+} from '#core/hats/columns.ts';
 import { votableHeader } from '#core/hats/votable.ts';
 import { INDEX_COLUMN, indexRange, type Pixel } from '#core/healpix.ts';
 import { parquetRelation, quoteIdentifier, quoteLiteral } from '#core/sql.ts';
@@ -15,11 +21,16 @@ export interface AlgorithmPoints {
 export const KEYS_TABLE = 'leaf_keys';
 export const pointsTable = (algorithm: string): string => `points_of_${algorithm}`;
 
-/** The objects inside the pixel, from skinny parts, as a table of four columns: 32 bytes a row. */
-export function createKeysSql(skinny: readonly string[], pixel: Pixel): string {
+/** An SQL condition that is true for the rows inside a pixel. */
+export function insideSql(pixel: Pixel): string {
   const { from, to } = indexRange(pixel);
-  return `CREATE TEMP TABLE ${KEYS_TABLE} AS SELECT ${INDEX_COLUMN}, objectId, ra, dec FROM ${parquetRelation(skinny)}
-    WHERE ${INDEX_COLUMN} >= ${from} AND ${INDEX_COLUMN} < ${to}`;
+  return `${INDEX_COLUMN} >= ${from} AND ${INDEX_COLUMN} < ${to}`;
+}
+
+/** The objects that fulfil a condition, from skinny parts, as a table of four columns: 32 bytes a row. */
+export function createKeysSql(skinny: readonly string[], condition: string): string {
+  return `CREATE OR REPLACE TEMP TABLE ${KEYS_TABLE} AS
+    SELECT ${INDEX_COLUMN}, objectId, ra, dec FROM ${parquetRelation(skinny)} WHERE ${condition}`;
 }
 
 /** The estimates of those objects. What is not finite becomes NULL: one NaN costs a column its statistics. */
@@ -30,7 +41,7 @@ export function createPointsSql({ name, points }: AlgorithmPoints): string {
   });
   const flags = quoteIdentifier(`${name}_${FLAGS_SUFFIX}`);
   const relation = points.length > 0 ? parquetRelation(points) : nothingSql(name);
-  return `CREATE TEMP TABLE ${quoteIdentifier(pointsTable(name))} AS
+  return `CREATE OR REPLACE TEMP TABLE ${quoteIdentifier(pointsTable(name))} AS
     SELECT objectId, ${estimates.join(', ')}, ${flags}::INTEGER AS ${flags} FROM ${relation}
     WHERE objectId IN (SELECT objectId FROM ${KEYS_TABLE})`;
 }
@@ -50,14 +61,23 @@ export function badIdsSql(table: string): string {
 /** The rows of the leaf, in the order of the file: every object, with NULL where an algorithm has no estimate. */
 export function leafRowsSql({ coordinates, algorithms }: TableShape): string {
   const joins = algorithms.map((name) => `LEFT JOIN ${quoteIdentifier(pointsTable(name))} USING (objectId)`);
-  const columns = photozColumns({ coordinates: { ra: 'ra', dec: 'dec' }, algorithms }).map(({ name }) =>
+  const columns = selectedColumns(photozColumns, { coordinates, algorithms });
+  return `SELECT ${columns} FROM ${KEYS_TABLE} ${joins.join(' ')} ORDER BY ${INDEX_COLUMN}, objectId`;
+}
+
+/** The columns of a table with its own names for the coordinates, out of tables that call them `ra` and `dec`. */
+export function selectedColumns(
+  columnsOf: (shape: TableShape) => readonly PhotozColumn[],
+  { coordinates, algorithms }: TableShape,
+): string {
+  const columns = columnsOf({ coordinates: { ra: 'ra', dec: 'dec' }, algorithms }).map(({ name }) =>
     name === 'ra'
       ? `ra AS ${quoteIdentifier(coordinates.ra)}`
       : name === 'dec'
         ? `dec AS ${quoteIdentifier(coordinates.dec)}`
         : quoteIdentifier(name),
   );
-  return `SELECT ${columns.join(', ')} FROM ${KEYS_TABLE} ${joins.join(' ')} ORDER BY ${INDEX_COLUMN}, objectId`;
+  return columns.join(', ');
 }
 
 export interface LeafEncoding {
@@ -67,14 +87,25 @@ export interface LeafEncoding {
   readonly compressionLevel: number;
 }
 
-export function writeLeafSql(rows: string, path: string, keyValues: string, encoding: LeafEncoding): string {
+/** @param keyValues as `leafKeyValuesSql` writes them; null for none. */
+export function writeLeafSql(rows: string, path: string, keyValues: string | null, encoding: LeafEncoding): string {
   const { rowGroupRows, compressionLevel } = encoding;
+  const metadata = keyValues === null ? '' : `, KV_METADATA ${keyValues}`;
   return `COPY (${rows}) TO ${quoteLiteral(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${compressionLevel},
-    PARQUET_VERSION V2, ROW_GROUP_SIZE ${rowGroupRows}, KV_METADATA ${keyValues})`;
+    PARQUET_VERSION V2, ROW_GROUP_SIZE ${rowGroupRows}${metadata})`;
 }
 
-/** Key-value metadata of every leaf, the same in all: the columns' meaning as VOParquet 1.0 has it. */
-export function leafKeyValuesSql(tableName: string, description: string, shape: TableShape): string {
-  const header = votableHeader(tableName, description, photozColumns(shape));
-  return `{'IVOA.VOTable-Parquet.version': '1.0', 'IVOA.VOTable-Parquet.content': ${quoteLiteral(header)}}`;
+/** Key-value metadata of every leaf, the same in all: the columns' meaning as VOParquet 1.0 has it, and `more`. */
+export function leafKeyValuesSql(
+  tableName: string,
+  description: string,
+  columns: readonly PhotozColumn[],
+  more: Readonly<Record<string, string>> = {},
+): string {
+  const pairs = Object.entries({
+    'IVOA.VOTable-Parquet.version': '1.0',
+    'IVOA.VOTable-Parquet.content': votableHeader(tableName, description, columns),
+    ...more,
+  });
+  return `{${pairs.map(([key, value]) => `${quoteLiteral(key)}: ${quoteLiteral(value)}`).join(', ')}}`;
 }

@@ -36,6 +36,12 @@ export const FINDING_CODES = {
   ESTIMATE_PARTIAL: 'only some of the estimates of an algorithm are there',
   ESTIMATE_UNEXPLAINED: 'an estimate is missing and no flag says why',
   FLAGS_INVALID: 'flags are not a bit mask, or are missing beside an estimate',
+  PART_ROWS: 'a margin, index or p(z) has other rows than the catalogue gives',
+  MARGIN_INCOMPLETE: 'a row within the threshold of a partition is not in its margin',
+  LINK_DIFFERS: 'the file that joins p(z) to the catalogue is not what it should be',
+  POSTERIOR_UNLIKE_ESTIMATES: 'p(z) is missing beside an estimate, or there without one',
+  POSTERIOR_INVALID: 'p(z) has another length than its grid, or no peak',
+  POSTERIOR_PEAK: 'p(z) does not peak where the estimates say',
 } as const;
 export type FindingCode = keyof typeof FINDING_CODES;
 

@@ -7,7 +7,8 @@ import type { PhotozColumn } from '#core/hats/columns.ts';
 export function votableHeader(tableName: string, description: string, columns: readonly PhotozColumn[]): string {
   const fields = columns.map((column) => {
     const unit = column.unit === null ? '' : ` unit="${escapeXml(column.unit)}"`;
-    const attributes = `name="${escapeXml(column.name)}" datatype="${column.datatype}"${unit} ucd="${column.ucd}"`;
+    const array = column.datatype === 'unsignedByte' ? ' arraysize="*"' : '';
+    const attributes = `name="${escapeXml(column.name)}" datatype="${column.datatype}"${array}${unit} ucd="${column.ucd}"`;
     return `<FIELD ${attributes}><DESCRIPTION>${escapeXml(column.description)}</DESCRIPTION></FIELD>`;
   });
   return [

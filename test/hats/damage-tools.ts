@@ -4,6 +4,7 @@ import { parquetRelation, quoteLiteral, withDatabase } from '#adapters/duckdb.ts
 import { finishCatalogue, localLeafTails } from '#adapters/hats-finisher.ts';
 import { writeManifest } from '#adapters/hats-manifest.ts';
 import type { PackedLeaf } from '#adapters/hats-packer.ts';
+import { photozColumns } from '#core/hats/columns.ts';
 import { leafPath } from '#core/hats/layout.ts';
 import { leafKeyValuesSql } from '#core/hats/leaf.ts';
 import { ThriftCursor } from '#core/hats/thrift-compact.ts';
@@ -87,11 +88,9 @@ export async function rewriteAllAnd(catalogue: SyntheticCatalogue, columns: stri
 
 async function rewrite(catalogue: SyntheticCatalogue, leaf: PackedLeaf, columns: string, tail: string): Promise<void> {
   const path = leafFile(catalogue, leaf);
-  const { table } = packBase(catalogue.folder, { rows: 0, skinny: [], points: [], counts: [], missing: 0 });
-  const keyValues = leafKeyValuesSql(table.name, table.description, {
-    coordinates: COORDINATES,
-    algorithms: ALGORITHMS,
-  });
+  const { table } = packBase(catalogue.folder, { rows: 0, skinny: [], points: [], pdfs: {}, counts: [], missing: 0 });
+  const shape = { coordinates: COORDINATES, algorithms: ALGORITHMS };
+  const keyValues = leafKeyValuesSql(table.name, table.description, photozColumns(shape));
   await withDatabase({ threads: 1 }, async (database) => {
     await database.run(`CREATE TABLE leaf AS SELECT * FROM ${parquetRelation([path])}`);
     await database.run(`COPY (SELECT * EXCLUDE (row) FROM (SELECT ${columns} FROM (SELECT *, row_number() OVER () AS row FROM leaf)) ${tail})

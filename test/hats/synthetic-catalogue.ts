@@ -2,12 +2,15 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Database, parquetRelation, quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
-import { type FinishRequest, finishCatalogue, localLeafTails } from '#adapters/hats-finisher.ts';
+import { type CollectionParts, type FinishRequest, finishCatalogue, localLeafTails } from '#adapters/hats-finisher.ts';
 import { writeManifest } from '#adapters/hats-manifest.ts';
 import { type PackedLeaf, type PackRequest, packPartition } from '#adapters/hats-packer.ts';
+import { type PackedParts, packParts } from '#adapters/hats-parts-packer.ts';
 import type { Digest } from '#core/digest.ts';
 import { ESTIMATE_SUFFIXES } from '#core/hats/columns.ts';
+import { MARGIN_ARCSEC } from '#core/hats/margin.ts';
 import { partitionSky } from '#core/hats/partition.ts';
+import { partFolders } from '#core/hats/parts.ts';
 import { healpix29Sql } from '#core/healpix.ts';
 
 export const ALGORITHMS = ['bpz', 'fzboost'] as const;
@@ -23,26 +26,45 @@ export interface SyntheticParts {
   readonly rows: number;
   readonly skinny: readonly string[];
   readonly points: readonly { readonly name: string; readonly points: readonly string[] }[];
+  /** Algorithm -> files with p(z); empty unless asked for. */
+  readonly pdfs: Readonly<Record<string, readonly string[]>>;
   readonly counts: readonly (readonly [number, number])[];
   readonly missing: number;
 }
 
+/** Where a synthetic sky has its objects: SQL over the running number `i`. */
+export interface Sky {
+  readonly ra: string;
+  readonly dec: string;
+}
+
+/** A number on [0, 1) for object `i`, as SQL; a different series for each salt. */
+export const uniform = (salt: number) => `(hash(i, ${salt})::DOUBLE / 18446744073709551616e0)`;
+
+/** 0/360 degrees, a pole, a dense field and a thin background. */
+const HARD_SKY: Sky = {
+  ra: `CASE WHEN i % 20 < 13 THEN 56 + 9 * ${uniform(1)} WHEN i % 20 < 15 THEN (359.2 + 1.6 * ${uniform(1)}) % 360
+    ELSE 360 * ${uniform(1)} END`,
+  dec: `CASE WHEN i % 20 < 13 THEN -40 + 7 * ${uniform(2)} WHEN i % 20 < 15 THEN 3 * ${uniform(2)} - 1.5
+    WHEN i % 20 < 16 THEN -90 + 2 * sqrt(${uniform(2)}) ELSE degrees(asin(2 * ${uniform(2)} - 1)) END`,
+};
+
 /**
- * Writes skinny parts and points like those that the pipeline makes, with the sky's hard places: 0/360 degrees, a
- * pole, a dense field and a thin background. Equal for equal `rows`. Parts follow the ids, so each covers all the sky.
+ * Writes skinny parts and points like those that the pipeline makes, with the sky's hard places. Equal for equal
+ * arguments. Parts follow the ids, so each covers all the sky.
  */
-export async function writeParts(folder: string, rows: number, parts: number): Promise<SyntheticParts> {
+export async function writeParts(
+  folder: string,
+  rows: number,
+  parts: number,
+  { withPdfs = false, sky = HARD_SKY }: { readonly withPdfs?: boolean; readonly sky?: Sky } = {},
+): Promise<SyntheticParts> {
   await mkdir(folder, { recursive: true });
   return await withDatabase({}, async (database) => {
-    const u = (salt: number) => `(hash(i, ${salt})::DOUBLE / 18446744073709551616e0)`;
     await database.run(
       `CREATE TABLE sky AS ${healpix29Sql(
-        `(SELECT i, 1152921504606846976 + i * 1000003 AS objectId,
-        CASE WHEN i % 20 < 13 THEN 56 + 9 * ${u(1)} WHEN i % 20 < 15 THEN (359.2 + 1.6 * ${u(1)}) % 360
-          ELSE 360 * ${u(1)} END AS ra,
-        CASE WHEN i % 20 < 13 THEN -40 + 7 * ${u(2)} WHEN i % 20 < 15 THEN 3 * ${u(2)} - 1.5
-          WHEN i % 20 < 16 THEN -90 + 2 * sqrt(${u(2)}) ELSE degrees(asin(2 * ${u(2)} - 1)) END AS "dec",
-        18 + 7 * ${u(3)} AS mag_r, 0.05 + 2.4 * ${u(4)} AS z, 0.01 + 0.02 * ${u(5)} AS width
+        `(SELECT i, 1152921504606846976 + i * 1000003 AS objectId, ${sky.ra} AS ra, ${sky.dec} AS "dec",
+        18 + 7 * ${uniform(3)} AS mag_r, round(0.05 + 2.4 * ${uniform(4)}, 2) AS z, 0.01 + 0.02 * ${uniform(5)} AS width
         FROM range(${rows}) r(i))`,
         'ra',
         'dec',
@@ -66,9 +88,29 @@ export async function writeParts(folder: string, rows: number, parts: number): P
       }
       points.push({ name, points: files });
     }
-    return { rows, skinny, points, counts: await countPixels(database), missing: Math.ceil(rows / MISSING_EVERY) };
+    const pdfs = withPdfs ? await writePdfs(database, folder) : {};
+    const counts = await countPixels(database);
+    return { rows, skinny, points, pdfs, counts, missing: Math.ceil(rows / MISSING_EVERY) };
   });
 }
+
+/** Two peaks, the higher at z; not a number where the flags say so, as the worker leaves it. */
+async function writePdfs(database: Database, folder: string): Promise<Record<string, readonly string[]>> {
+  const peak = (at: string, width: string) => `exp(-pow((k * 0.01e0 - ${at}) / ${width}, 2) / 2)`;
+  const value = `(${peak('z', 'width')} + 0.3 * ${peak('(3 - z)', '0.1')}) / (3 * width)`;
+  const found: Record<string, readonly string[]> = {};
+  for (const name of ALGORITHMS) {
+    const path = join(folder, `${name}-pdf.parquet`);
+    await database.run(`COPY (SELECT objectId, list_transform(range(301),
+      lambda k: CASE WHEN i % ${FLAGGED_EVERY} = 0 THEN 'nan'::DOUBLE ELSE ${value} END) AS pdf FROM sky
+      WHERE ${hasPoints(name)}) TO ${quoteLiteral(path)}
+      (FORMAT parquet, COMPRESSION zstd, KV_METADATA {'ponte.grid': '{"zMin": 0.0, "zMax": 3.0, "points": 301}'})`);
+    found[name] = [path];
+  }
+  return found;
+}
+
+const hasPoints = (name: string) => (name === 'fzboost' ? `i % ${MISSING_EVERY} <> 0` : 'true');
 
 export interface SyntheticCatalogue {
   readonly folder: string;
@@ -78,15 +120,24 @@ export interface SyntheticCatalogue {
   readonly manifestSha256: Digest;
 }
 
-/** Packs the parts as one collection in `folder`, the way the pipeline does. */
+export const FOLDERS = partFolders(CATALOGUE, MARGIN_ARCSEC);
+
+/** Packs the parts as one collection in `folder`, the way the pipeline does; with p(z), also margin and index. */
 export async function buildCatalogue(
   folder: string,
   parts: SyntheticParts,
   maxRows: number,
 ): Promise<SyntheticCatalogue> {
   const leaves: PackedLeaf[] = [];
+  const whole: PackedParts[] = [];
+  const withParts = Object.keys(parts.pdfs).length > 0;
   for (const { order, pixel, rows } of partitionSky(parts.counts, { countOrder: COUNT_ORDER, maxRows })) {
-    leaves.push(await packPartition({ ...packBase(folder, parts), pixel: { order, pixel }, expectedRows: rows }));
+    const request = { ...packBase(folder, parts), pixel: { order, pixel }, expectedRows: rows };
+    if (withParts) {
+      const packed = await packParts({ ...request, ...partsBase(folder, parts) });
+      whole.push(packed);
+      leaves.push({ order, pixel, ...packed.object, missing: {} });
+    } else leaves.push(await packPartition(request));
   }
   const finish: FinishRequest = {
     folder,
@@ -96,11 +147,28 @@ export async function buildCatalogue(
     leaves: localLeafTails(join(folder, CATALOGUE), leaves),
     counts: { order: COUNT_ORDER, counts: parts.counts },
     provenance: { title: 'Synthetic: é = x', description: 'made for tests', createdAt: '2026-01-02T03:04:05Z' },
+    ...(withParts ? { parts: partTails(folder, whole) } : {}),
   };
   const { rows, files } = await finishCatalogue(finish);
   const packed = leaves.map(({ path, sha256, sizeBytes }) => ({ path: `${CATALOGUE}/${path}`, sha256, sizeBytes }));
   const manifest = await writeManifest(folder, { collection: 'synthetic', rows, known: [...packed, ...files] });
   return { folder, rows, leaves, finish, manifestSha256: manifest.sha256 };
+}
+
+/** What packing all parts of a partition takes beyond packing its leaf; every part reaches everywhere here. */
+export function partsBase(folder: string, { pdfs }: SyntheticParts) {
+  return { folder, folders: FOLDERS, marginArcsec: MARGIN_ARCSEC, around: { skinny: [], points: {} }, pdfs };
+}
+
+function partTails(folder: string, packed: readonly PackedParts[]): CollectionParts {
+  const tails = (kind: 'margin' | 'index' | 'posterior') =>
+    localLeafTails(
+      join(folder, FOLDERS[kind]),
+      packed.flatMap(({ order, pixel, [kind]: file }) => (file ? [{ order, pixel, sizeBytes: file.sizeBytes }] : [])),
+      kind,
+    );
+  const [margin, index, posterior] = [tails('margin'), tails('index'), tails('posterior')];
+  return { folders: FOLDERS, marginArcsec: MARGIN_ARCSEC, margin, index, posterior };
 }
 
 export function packBase(folder: string, { skinny, points }: SyntheticParts): Omit<PackRequest, 'pixel'> {
@@ -116,14 +184,13 @@ export function packBase(folder: string, { skinny, points }: SyntheticParts): Om
 }
 
 function pointsSql(name: string): string {
-  const offsets = [0, 0.001, 0.002, 0, -1, 1, -2, 2];
+  const offsets = [0, 0, 0.002, 0, -1, 1, -2, 2];
   const estimates = ESTIMATE_SUFFIXES.map((suffix, index) => {
     const value = `least(greatest(z + width * ${offsets[index]}, 0), 3)`;
     return `CASE WHEN i % ${FLAGGED_EVERY} <> 0 THEN ${value}::FLOAT END AS ${name}_${suffix}`;
   });
   const flags = `(CASE WHEN i % ${FLAGGED_EVERY} = 0 THEN 4 ELSE 0 END)::INTEGER AS ${name}_flags`;
-  const present = name === 'fzboost' ? `i % ${MISSING_EVERY} <> 0` : 'true';
-  return `SELECT objectId, ${estimates.join(', ')}, ${flags} FROM sky WHERE ${present}`;
+  return `SELECT objectId, ${estimates.join(', ')}, ${flags} FROM sky WHERE ${hasPoints(name)}`;
 }
 
 async function copy(database: Database, select: string, path: string): Promise<void> {
