@@ -20,7 +20,7 @@ import { posteriorColumns, type TableShape } from '#core/hats/columns.ts';
 import { type Footer, schemaDigest } from '#core/hats/footer.ts';
 import { readFooterOfTail } from '#core/hats/footer-tail.ts';
 import { COLLECTION_PROPERTIES, inSkyOrder, leafPath } from '#core/hats/layout.ts';
-import { collectionProperties, POSTERIOR_LINK, type PartKind, partLeafPath, posteriorLink } from '#core/hats/parts.ts';
+import { collectionProperties, type PartKind, POSTERIOR_LINK, partLeafPath, posteriorLink } from '#core/hats/parts.ts';
 import { renderProperties } from '#core/hats/properties.ts';
 import { INDEX_ORDER, indexRange, type Pixel } from '#core/healpix.ts';
 

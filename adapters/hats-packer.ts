@@ -70,7 +70,10 @@ export async function packObjects(database: Database, request: PackRequest): Pro
 }
 
 /** Writes the rows of the keys' table with their estimates, whatever rows those are. */
-export function copySql({ table, coordinates, algorithms, encoding }: Omit<PackRequest, 'folder'>, path: string): string {
+export function copySql(
+  { table, coordinates, algorithms, encoding }: Omit<PackRequest, 'folder'>,
+  path: string,
+): string {
   const shape = { coordinates, algorithms: algorithms.map(({ name }) => name) };
   const keyValues = leafKeyValuesSql(table.name, table.description, photozColumns(shape));
   return writeLeafSql(leafRowsSql(shape), path, keyValues, { ...ENCODING, ...encoding });

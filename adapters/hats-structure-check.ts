@@ -100,7 +100,11 @@ export async function checkStructure(
     const code = path === COMMON_METADATA ? 'COMMON_METADATA_DIFFERS' : 'METADATA_DIFFERS';
     await checkSame(root, catalogue, path, bytes, code, findings);
   }
-  return { leaves: main.leaves, keyValues: main.footer.keyValues, rows: all.reduce((sum, { footer }) => sum + footer.rows, 0) };
+  return {
+    leaves: main.leaves,
+    keyValues: main.footer.keyValues,
+    rows: all.reduce((sum, { footer }) => sum + footer.rows, 0),
+  };
 }
 
 /** Compares a file with the bytes that it should have. */

@@ -73,7 +73,12 @@ async function catalogueDigest(table: Table, campaign: string, planDigest: strin
     const model = await readModel(table, campaign, algorithm);
     models[algorithm] = `${algorithmVersion(spec, algorithm).configurationDigest}:${model.sha256}`;
   }
-  return digestOf('catalogue', { packing: PACKING_VERSION, plan: planDigest, models, partition: spec.campaign.partition });
+  return digestOf('catalogue', {
+    packing: PACKING_VERSION,
+    plan: planDigest,
+    models,
+    partition: spec.campaign.partition,
+  });
 }
 
 async function countPixels(release: string, services: Services): Promise<ReadonlyMap<number, number>> {

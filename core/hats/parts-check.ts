@@ -1,10 +1,10 @@
+import type { TableShape } from '#core/hats/columns.ts';
+import { directoryOf } from '#core/hats/layout.ts';
+import { insideSql } from '#core/hats/leaf.ts';
+import { inMarginSql } from '#core/hats/margin.ts';
 import { pixelCentre } from '#core/hats/neighbours.ts';
 import { healpix29Sql, INDEX_COLUMN, indexRange, type Pixel } from '#core/healpix.ts';
 import { parquetRelation, quoteIdentifier } from '#core/sql.ts';
-import { insideSql } from '#core/hats/leaf.ts';
-import type { TableShape } from '#core/hats/columns.ts';
-import { inMarginSql } from '#core/hats/margin.ts';
-import { directoryOf } from '#core/hats/layout.ts';
 
 /** A relation of no rows, with the columns of another one. */
 const nothingOf = (relation: string) => `(SELECT * FROM ${relation} LIMIT 0)`;

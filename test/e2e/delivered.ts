@@ -34,6 +34,8 @@ export async function expectWholeTable({ report, folder, data }: DemoResult): Pr
   const seen = await runChecker('test/lsdb/check_catalogue.py', folder, '--expected-rows', String(rows));
   const checked = z.looseObject({ rows: z.number() }).parse(JSON.parse(seen.trim().split('\n').at(-1) ?? ''));
   expect(checked.rows).toBe(rows);
+  const parts = await runChecker('test/lsdb/check_parts.py', folder);
+  log(parts.trim().split('\n').at(-1) ?? '');
 }
 
 /** Every part was estimated once by every algorithm, the sums of rows are right, and the budget's books are even. */

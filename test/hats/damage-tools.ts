@@ -88,15 +88,20 @@ export async function rewriteAllAnd(catalogue: SyntheticCatalogue, columns: stri
 
 async function rewrite(catalogue: SyntheticCatalogue, leaf: PackedLeaf, columns: string, tail: string): Promise<void> {
   const path = leafFile(catalogue, leaf);
-  const { table } = packBase(catalogue.folder, { rows: 0, skinny: [], points: [], pdfs: {}, counts: [], missing: 0 });
-  const shape = { coordinates: COORDINATES, algorithms: ALGORITHMS };
-  const keyValues = leafKeyValuesSql(table.name, table.description, photozColumns(shape));
+  const keyValues = leafKeyValues();
   await withDatabase({ threads: 1 }, async (database) => {
     await database.run(`CREATE TABLE leaf AS SELECT * FROM ${parquetRelation([path])}`);
     await database.run(`COPY (SELECT * EXCLUDE (row) FROM (SELECT ${columns} FROM (SELECT *, row_number() OVER () AS row FROM leaf)) ${tail})
       TO ${quoteLiteral(`${path}.new`)} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION V2, KV_METADATA ${keyValues})`);
   });
   await rename(`${path}.new`, path);
+}
+
+/** The key-value metadata of a synthetic catalogue's leaves. */
+export function leafKeyValues(): string {
+  const { table } = packBase('', { rows: 0, skinny: [], points: [], pdfs: {}, counts: [], missing: 0 });
+  const shape = { coordinates: COORDINATES, algorithms: ALGORITHMS };
+  return leafKeyValuesSql(table.name, table.description, photozColumns(shape));
 }
 
 export async function patch(path: string, position: number, text: string): Promise<void> {

@@ -152,8 +152,8 @@ const smallFiles: readonly Damage[] = [
     codes: ['COLLECTION_UNREADABLE'],
   },
   {
-    name: 'a margin that nobody checked',
-    damage: sealed((c) => edit(c, 'collection.properties', (text) => `${text}all_margins=margin\n`)),
+    name: 'two margins, of which nobody checks the second',
+    damage: sealed((c) => edit(c, 'collection.properties', (text) => `${text}all_margins=one two\n`)),
     codes: ['PART_NOT_CHECKED'],
   },
   inProperties('a wrong hats_nrows', 'hats_nrows=6000', 'hats_nrows=6001', ['ROWS_DECLARED']),

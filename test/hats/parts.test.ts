@@ -4,37 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
 import { prepareCheckers, runChecker } from '#test/python/checkers.ts';
-import { buildCatalogue, type Sky, type SyntheticCatalogue, uniform, writeParts } from './synthetic-catalogue.ts';
+import { PATCHES, patchedSky } from './patched-sky.ts';
+import { buildCatalogue, type SyntheticCatalogue, writeParts } from './synthetic-catalogue.ts';
 
 const ROWS = 8_000;
 const MAX_ROWS = 900;
-
-/**
- * Patches of 3 arcmin where tiles meet: both poles, a corner of three base cells, a corner in the belt, the seam of
- * two quadrants beyond 60 degrees, a tile's vertex at |dec| > 60, 0/360 degrees, and a place of no distinction.
- */
-const PATCHES = [
-  [12, 89.999],
-  [200, -89.999],
-  [0, 41.81031489577862],
-  [45, 0],
-  [90, 72.5],
-  [45, 66.44353569089877],
-  [0, -19.47122063449069],
-  [53.1, -28.1],
-] as const;
-
-/** Even in the patch: the distance from its middle as the square root of a uniform number. */
-function patchedSky(): Sky {
-  const pick = (index: 0 | 1) => `[${PATCHES.map((patch) => `${patch[index]}e0`).join(', ')}][1 + i % ${PATCHES.length}]`;
-  const radius = `(0.05e0 * sqrt(${uniform(1)}))`;
-  const bearing = `(2 * pi() * ${uniform(2)})`;
-  const sinDec = `(sin(radians(${pick(1)})) * cos(radians(${radius}))
-    + cos(radians(${pick(1)})) * sin(radians(${radius})) * cos(${bearing}))`;
-  const turn = `degrees(atan2(sin(${bearing}) * sin(radians(${radius})) * cos(radians(${pick(1)})),
-    cos(radians(${radius})) - sin(radians(${pick(1)})) * ${sinDec}))`;
-  return { ra: `((${pick(0)} + ${turn} + 360) % 360)`, dec: `degrees(asin(${sinDec}))` };
-}
 
 let folder: string;
 let built: SyntheticCatalogue;
@@ -42,7 +16,7 @@ let built: SyntheticCatalogue;
 beforeAll(async () => {
   await prepareCheckers();
   folder = await mkdtemp(join(tmpdir(), 'ponte-parts-'));
-  const parts = await writeParts(join(folder, 'parts'), ROWS, 2, { withPdfs: true, sky: patchedSky() });
+  const parts = await writeParts(join(folder, 'parts'), ROWS, 2, { withPdfs: true, sky: patchedSky(PATCHES) });
   built = await buildCatalogue(join(folder, 'collection'), parts, MAX_ROWS);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -116,6 +116,8 @@ export interface SyntheticCatalogue {
   readonly folder: string;
   readonly rows: number;
   readonly leaves: readonly PackedLeaf[];
+  /** With margin, index and p(z); empty for a catalogue without. */
+  readonly packed: readonly PackedParts[];
   readonly finish: FinishRequest;
   readonly manifestSha256: Digest;
 }
@@ -152,7 +154,7 @@ export async function buildCatalogue(
   const { rows, files } = await finishCatalogue(finish);
   const packed = leaves.map(({ path, sha256, sizeBytes }) => ({ path: `${CATALOGUE}/${path}`, sha256, sizeBytes }));
   const manifest = await writeManifest(folder, { collection: 'synthetic', rows, known: [...packed, ...files] });
-  return { folder, rows, leaves, finish, manifestSha256: manifest.sha256 };
+  return { folder, rows, leaves, packed: whole, finish, manifestSha256: manifest.sha256 };
 }
 
 /** What packing all parts of a partition takes beyond packing its leaf; every part reaches everywhere here. */
@@ -160,7 +162,8 @@ export function partsBase(folder: string, { pdfs }: SyntheticParts) {
   return { folder, folders: FOLDERS, marginArcsec: MARGIN_ARCSEC, around: { skinny: [], points: {} }, pdfs };
 }
 
-function partTails(folder: string, packed: readonly PackedParts[]): CollectionParts {
+/** Fresh ends of the parts' files; they can be read once. */
+export function partTails(folder: string, packed: readonly PackedParts[]): CollectionParts {
   const tails = (kind: 'margin' | 'index' | 'posterior') =>
     localLeafTails(
       join(folder, FOLDERS[kind]),

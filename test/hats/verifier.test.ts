@@ -7,6 +7,7 @@ import { verifyCatalogue } from '#adapters/hats-verifier.ts';
 import { repeatedIdsSql } from '#core/hats/leaf-check.ts';
 import { FINDING_CODES } from '#core/hats/verdict.ts';
 import { DAMAGES } from './damage.ts';
+import { PART_DAMAGES } from './parts-damage.ts';
 import { buildCatalogue, type SyntheticCatalogue, writeParts } from './synthetic-catalogue.ts';
 
 let folder: string;
@@ -69,7 +70,7 @@ test('an engine with too little memory is an error, not a verdict', async () => 
 });
 
 test('no code is without a kind of damage that it names', () => {
-  const shown = new Set(DAMAGES.flatMap(({ codes }) => codes));
+  const shown = new Set([...DAMAGES, ...PART_DAMAGES].flatMap(({ codes }) => codes));
 
   expect(Object.keys(FINDING_CODES).filter((code) => ![...shown].some((known) => known === code))).toEqual([]);
 });

@@ -1,0 +1,150 @@
+import { rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parquetRelation, quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
+import { finishCatalogue, localLeafTails } from '#adapters/hats-finisher.ts';
+import { writeManifest } from '#adapters/hats-manifest.ts';
+import { posteriorColumns } from '#core/hats/columns.ts';
+import { leafKeyValuesSql } from '#core/hats/leaf.ts';
+import { POSTERIOR_KEY_VALUES } from '#core/hats/posterior.ts';
+import type { Damage } from './damage.ts';
+import { edit, leafKeyValues, sealed } from './damage-tools.ts';
+import {
+  ALGORITHMS,
+  CATALOGUE,
+  COORDINATES,
+  FOLDERS,
+  partTails,
+  type SyntheticCatalogue,
+} from './synthetic-catalogue.ts';
+
+type Part = 'margin' | 'index' | 'posterior';
+
+/** A partition that has a margin, and the file that a part has for it. */
+function target(catalogue: SyntheticCatalogue, part: Part): string {
+  const packed = catalogue.packed.find(({ margin }) => margin !== null && margin.rows > 5);
+  const file = packed?.[part];
+  if (!file) throw new Error('no partition has a margin');
+  return join(catalogue.folder, FOLDERS[part], file.path);
+}
+
+/** All small files and the manifest, made anew from what is there. */
+async function finishWhole(catalogue: SyntheticCatalogue): Promise<void> {
+  const { folder, leaves, finish } = catalogue;
+  const sized = async <T extends { readonly path: string }>(part: Part, file: T) => ({
+    ...file,
+    sizeBytes: (await stat(join(folder, FOLDERS[part], file.path))).size,
+  });
+  const packed = await Promise.all(
+    catalogue.packed.map(async (one) => ({
+      ...one,
+      margin: one.margin && (await sized('margin', one.margin)),
+      index: await sized('index', one.index),
+      posterior: await sized('posterior', one.posterior),
+    })),
+  );
+  const { rows } = await finishCatalogue({
+    ...finish,
+    folder,
+    leaves: localLeafTails(join(folder, CATALOGUE), leaves),
+    parts: partTails(folder, packed),
+  });
+  await writeManifest(folder, { collection: 'synthetic', rows });
+}
+
+/** A part's file written anew with other columns or rows, `row` being the row number, and everything else to fit. */
+function rewritten(part: Part, columns: string, tail = ''): Damage['damage'] {
+  return async (catalogue) => {
+    const path = target(catalogue, part);
+    await withDatabase({ threads: 1 }, async (database) => {
+      await database.run(`CREATE TABLE leaf AS SELECT * FROM ${parquetRelation([path])}`);
+      await database.run(`COPY (SELECT * EXCLUDE (row) FROM (SELECT ${columns} FROM
+        (SELECT *, row_number() OVER () AS row FROM leaf)) ${tail}) TO ${quoteLiteral(`${path}.new`)}
+        (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION V2${keyValues(part)})`);
+    });
+    await rename(`${path}.new`, path);
+    await finishWhole(catalogue);
+  };
+}
+
+function keyValues(part: Part): string {
+  if (part === 'index') return '';
+  if (part === 'margin') return `, KV_METADATA ${leafKeyValues()}`;
+  const columns = posteriorColumns({ coordinates: COORDINATES, algorithms: ALGORITHMS });
+  const description = 'p(z) of Synthetic <test> & "quotes"';
+  return `, KV_METADATA ${leafKeyValuesSql(FOLDERS.posterior, description, columns, POSTERIOR_KEY_VALUES)}`;
+}
+
+const inRow = (wrong: string, column: string) =>
+  `* REPLACE (CASE WHEN row = 3 THEN ${wrong} ELSE ${column} END AS ${column})`;
+
+export const PART_DAMAGES: readonly Damage[] = [
+  {
+    name: 'a margin of its first row only',
+    damage: rewritten('margin', '*', 'LIMIT 1'),
+    codes: ['PART_ROWS', 'MARGIN_INCOMPLETE'],
+  },
+  {
+    name: 'a margin with another estimate than the catalogue',
+    damage: rewritten('margin', inRow('bpz_z_best + 0.001::FLOAT', 'bpz_z_best')),
+    codes: ['PART_ROWS'],
+  },
+  {
+    name: 'a margin out of order',
+    damage: rewritten('margin', '*', 'ORDER BY _healpix_29 DESC'),
+    codes: ['ROWS_UNSORTED'],
+  },
+  {
+    name: 'a margin that promises more than it holds',
+    damage: sealed(async (c) => {
+      for (const name of ['properties', 'hats.properties']) {
+        await edit(c, `${FOLDERS.margin}/${name}`, (text) => text.replace('threshold=10', 'threshold=40'));
+      }
+    }),
+    codes: ['PART_ROWS', 'MARGIN_INCOMPLETE'],
+  },
+  {
+    name: 'an index that leads elsewhere',
+    damage: rewritten('index', inRow('Npix + 1', 'Npix')),
+    codes: ['PART_ROWS'],
+  },
+  {
+    name: 'an index out of order',
+    damage: rewritten('index', '*', 'ORDER BY objectId DESC'),
+    codes: ['ROWS_UNSORTED'],
+  },
+  {
+    name: 'p(z) of another object',
+    damage: rewritten('posterior', inRow('objectId + 1', 'objectId')),
+    codes: ['PART_ROWS'],
+  },
+  {
+    name: 'p(z) that is missing beside an estimate',
+    damage: rewritten('posterior', '* REPLACE (NULL::BLOB AS bpz_pz, NULL::FLOAT AS bpz_pz_peak)'),
+    codes: ['POSTERIOR_UNLIKE_ESTIMATES'],
+  },
+  {
+    name: 'p(z) of too few bytes',
+    damage: rewritten('posterior', inRow("'\\xFF\\x00'::BLOB", 'bpz_pz')),
+    codes: ['POSTERIOR_INVALID'],
+  },
+  {
+    name: 'p(z) with a peak of zero',
+    damage: rewritten('posterior', inRow('0::FLOAT', 'bpz_pz_peak')),
+    codes: ['POSTERIOR_INVALID'],
+  },
+  {
+    name: 'the p(z) of one algorithm under the name of another, shifted',
+    damage: rewritten('posterior', '* REPLACE (array_slice(bpz_pz, 2, 301) || bpz_pz[1:1] AS bpz_pz)'),
+    codes: ['POSTERIOR_PEAK'],
+  },
+  {
+    name: 'a link that leads elsewhere',
+    damage: sealed((c) => edit(c, 'pz.properties', (text) => text.replace('join_style=left', 'join_style=inner'))),
+    codes: ['LINK_DIFFERS'],
+  },
+  {
+    name: 'an index without _metadata',
+    damage: sealed((c) => rm(join(c.folder, FOLDERS.index, 'dataset/_metadata'))),
+    codes: ['METADATA_DIFFERS'],
+  },
+];

@@ -1,0 +1,39 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { verifyCatalogue } from '#adapters/hats-verifier.ts';
+import { PART_DAMAGES } from './parts-damage.ts';
+import { patchedSky } from './patched-sky.ts';
+import { buildCatalogue, type SyntheticCatalogue, writeParts } from './synthetic-catalogue.ts';
+
+let folder: string;
+let intact: SyntheticCatalogue;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ponte-parts-verify-'));
+  const sky = patchedSky([[45, 66.44353569089877]]);
+  const parts = await writeParts(join(folder, 'parts'), 1_200, 1, { withPdfs: true, sky });
+  intact = await buildCatalogue(join(folder, 'intact'), parts, 700);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test('an intact collection with margin, index and p(z) is sound', async () => {
+  const report = await verifyCatalogue({ folder: intact.folder, manifestSha256: intact.manifestSha256 });
+
+  expect(report.findings).toEqual([]);
+});
+
+describe('damage to margin, index and p(z) is found, and called by its name', () => {
+  test.each(PART_DAMAGES)('$name', async ({ damage, codes }) => {
+    const damaged = join(folder, 'damaged');
+    await rm(damaged, { recursive: true, force: true });
+    await cp(intact.folder, damaged, { recursive: true });
+    await damage({ ...intact, folder: damaged });
+
+    const report = await verifyCatalogue({ folder: damaged });
+
+    expect([...new Set(report.findings.map(({ code }) => code))].sort()).toEqual([...codes].sort());
+    for (const { sentence } of report.findings) expect(sentence).toMatch(/^.{20,300}\.$/s);
+  });
+});

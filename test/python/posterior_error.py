@@ -1,0 +1,74 @@
+"""What packing p(z) into bytes costs, in the RAIL environment.
+
+    python posterior_error.py ALGORITHM PDF_PARQUET COLLECTION
+
+Compares the delivered bytes with qp's own packing of the worker's p(z), unpacks them with qp, and prints one JSON
+line: the Wasserstein distance W1 between each p(z) and its packed form (in z; median and 99 %), and the L1 distance
+between the stacked N(z), each normalised to 1.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import qp
+from qp.parameterizations.packed_interp.packing_utils import PackingType, linear_pack_from_rowmax
+
+
+def read_packed(collection: Path, algorithm: str) -> tuple[dict[int, bytes], dict[int, float], np.ndarray]:
+    dataset = next(collection.glob("*_pz")) / "dataset"
+    grid = json.loads(pq.read_metadata(dataset / "_common_metadata").metadata[b"ponte.grid"])
+    packed, peaks = {}, {}
+    for leaf in sorted(dataset.rglob("Npix=*.parquet")):
+        table = pq.ParquetFile(leaf).read(columns=["objectId", f"{algorithm}_pz", f"{algorithm}_pz_peak"]).to_pydict()
+        for object_id, values, peak in zip(*table.values()):
+            if values is not None:
+                packed[object_id], peaks[object_id] = values, peak
+    return packed, peaks, np.linspace(grid["zMin"], grid["zMax"], grid["points"])
+
+
+def main() -> None:
+    algorithm, pdf_path, collection = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    packed, peaks, z = read_packed(collection, algorithm)
+    table = pq.ParquetFile(pdf_path).read()
+    ids = table["objectId"].to_numpy()
+    known = np.array([value in packed for value in ids.tolist()])
+    pdf = np.asarray(table["pdf"].combine_chunks().values).reshape(len(ids), len(z))[known]
+    ids = ids[known]
+
+    ours = np.stack([np.frombuffer(packed[value], np.uint8) for value in ids.tolist()])
+    peak = np.array([peaks[value] for value in ids.tolist()], np.float64)[:, None]
+    theirs, row_max = linear_pack_from_rowmax(pdf)
+    ensemble = qp.Ensemble(
+        qp.packed_interp,
+        data={"xvals": z, "ypacked": ours, "ymax": peak, "packing_type": PackingType.linear_from_rowmax},
+    )
+    unpacked = ensemble.pdf(z)
+
+    def normalised(values: np.ndarray) -> np.ndarray:
+        return values / np.trapezoid(values, z, axis=1)[:, None]
+
+    exact, coarse = normalised(pdf), normalised(peak * ours / 255.0)
+    step = z[1] - z[0]
+    w1 = np.abs(np.cumsum(exact - coarse, axis=1) * step).sum(axis=1) * step
+    stacked, stacked_coarse = exact.mean(axis=0), coarse.mean(axis=0)
+    print(
+        json.dumps(
+            {
+                "algorithm": algorithm,
+                "rows": len(ids),
+                "bytes_unlike_qp": int((ours != theirs).sum()),
+                "peak_relative": float(np.max(np.abs(peak / row_max - 1))),
+                "qp_unpacked_relative": float(np.max(np.abs(normalised(unpacked) - coarse) / coarse.max(axis=1)[:, None])),
+                "w1_median": float(np.median(w1)),
+                "w1_99": float(np.quantile(w1, 0.99)),
+                "nz_l1": float(np.abs(stacked - stacked_coarse).sum() * step),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
