@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type DatabaseOptions, withDatabase } from '#adapters/duckdb.ts';
 import { checkDigests } from '#adapters/hats-digest-check.ts';
+import { checkDocuments } from '#adapters/hats-documents-check.ts';
 import { filesBelow } from '#adapters/hats-manifest.ts';
 import { checkParts, type NamedParts } from '#adapters/hats-parts-check.ts';
 import { checkColumns, checkIds, checkRows } from '#adapters/hats-row-check.ts';
@@ -18,6 +19,7 @@ import {
   SKY_MAP,
   skyMapPath,
 } from '#core/hats/layout.ts';
+import type { Manifest } from '#core/hats/manifest.ts';
 import { INDEXED_COLUMN, POSTERIOR_ALIAS, POSTERIOR_LINK } from '#core/hats/parts.ts';
 import type { Properties } from '#core/hats/properties.ts';
 import { Findings, type VerifyReport } from '#core/hats/verdict.ts';
@@ -65,7 +67,9 @@ export async function verifyCatalogue(request: VerifyRequest): Promise<VerifyRep
   const collection = await checkCollection(folder, findings);
   const catalogue = collection?.hats_primary_table_url;
   const checked =
-    collection && catalogue ? await checkCatalogue(request, collection, catalogue, present, findings, report) : null;
+    collection && catalogue
+      ? await checkCatalogue(request, collection, catalogue, manifest, present, findings, report)
+      : null;
 
   const rows = checked?.rows ?? 0;
   if (checked && manifest && manifest.rows !== rows) {
@@ -134,6 +138,7 @@ async function checkCatalogue(
   { folder, database: options }: VerifyRequest,
   collection: Properties,
   catalogue: string,
+  manifest: Manifest | null,
   present: readonly string[],
   findings: Findings,
   report: (stage: VerifyProgress['stage']) => (done: number, total: number) => void,
@@ -170,6 +175,7 @@ async function checkCatalogue(
     );
     await checkIds(database, place, readable, findings, report('ids'));
     const primary = { ...place, collection: collection.obs_collection ?? '', properties, shape, leaves: readable };
+    await checkDocuments(primary, manifest, present, findings);
     await checkParts(database, primary, parts, present, findings, report('parts'));
   });
   return { rows, leaves: leaves.length };

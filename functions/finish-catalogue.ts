@@ -1,8 +1,12 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FinishedCatalogue, finishCatalogue, type LeafTail } from '#adapters/hats-finisher.ts';
 import { writeManifest } from '#adapters/hats-manifest.ts';
 import { setCatalogue } from '#core/campaign-book.ts';
-import { MANIFEST } from '#core/hats/layout.ts';
+import { sha256 } from '#core/digest.ts';
+import { felisYaml } from '#core/hats/felis.ts';
+import { ingestManifest } from '#core/hats/ingest-manifest.ts';
+import { FELIS_SCHEMA, INGEST_MANIFEST, inSkyOrder, MANIFEST } from '#core/hats/layout.ts';
 import type { ManifestFile } from '#core/hats/manifest.ts';
 import { PART_KINDS, type PartKind } from '#core/hats/parts.ts';
 import type { ObjectRef } from '#core/job.ts';
@@ -46,10 +50,11 @@ export const handler = stack(catalogueOrderSchema, ({ campaign, plan: planRef },
       counts: { order: COUNT_ORDER, counts: plan.counts },
       provenance: { title: plan.title, description: describe(plan), createdAt: plan.createdAt },
     });
-    for (const file of finished.files) {
+    const files = [...finished.files, ...(await writeDatabaseFiles(plan, packed, folder))];
+    for (const file of files) {
       await lake.putFile(`${filesPrefix(plan)}${file.path}`, join(folder, file.path), file.sha256);
     }
-    const manifest = await putManifest(plan, packed, finished, folder, services);
+    const manifest = await putManifest(plan, packed, { ...finished, files }, folder, services);
     await setCatalogue(table, campaign, {
       name: plan.name,
       prefix: plan.prefix,
@@ -64,6 +69,30 @@ export const handler = stack(catalogueOrderSchema, ({ campaign, plan: planRef },
 
 const describe = (plan: PackingPlan) =>
   `Photometric redshifts of ${plan.release} by ${plan.algorithms.join(', ')}; made by the campaign ${plan.campaign}.`;
+
+/** What TAP_SCHEMA and database sites are loaded from. */
+async function writeDatabaseFiles(plan: PackingPlan, packed: readonly PackedPartition[], folder: string) {
+  const shape = { coordinates: plan.coordinates, algorithms: plan.algorithms };
+  const { object } = planFolders(plan);
+  const database = `${plan.release.replaceAll(/[^a-z0-9_]/g, '_')}_photoz`;
+  const facts = { schema: database, table: plan.name, description: plan.title, version: plan.campaign };
+  const leaves = packed.toSorted(inSkyOrder).map(({ order, pixel, object: { path, ...leaf } }) => ({
+    ...leaf,
+    order,
+    pixel,
+    path: `${object}/${path}`,
+  }));
+  const texts = {
+    [FELIS_SCHEMA]: felisYaml(facts, shape),
+    [INGEST_MANIFEST]: ingestManifest({ database, table: plan.name }, shape, leaves),
+  };
+  const written: ManifestFile[] = [];
+  for (const [path, text] of Object.entries(texts)) {
+    await writeFile(join(folder, path), text);
+    written.push({ path, sha256: sha256(text), sizeBytes: Buffer.byteLength(text) });
+  }
+  return written;
+}
 
 async function readRecords(plan: PackingPlan, { lake }: Services): Promise<readonly PackedPartition[]> {
   const records: PackedPartition[] = [];
@@ -90,7 +119,7 @@ async function* partTails(
 async function putManifest(
   plan: PackingPlan,
   records: readonly PackedPartition[],
-  finished: FinishedCatalogue,
+  finished: Pick<FinishedCatalogue, 'rows' | 'files'>,
   folder: string,
   { lake }: Services,
 ): Promise<ObjectRef> {
@@ -100,11 +129,11 @@ async function putManifest(
       file ? [{ path: `${folders[kind]}/${file.path}`, sha256: file.sha256, sizeBytes: file.sizeBytes }] : [],
     ),
   );
-  const { sha256 } = await writeManifest(folder, {
+  const written = await writeManifest(folder, {
     collection: plan.name,
     rows: finished.rows,
     about: { release: plan.release, campaign: plan.campaign, algorithms: plan.algorithms.join(' ') },
     known: [...packed, ...finished.files],
   });
-  return lake.putFile(`${filesPrefix(plan)}${MANIFEST}`, join(folder, MANIFEST), sha256);
+  return lake.putFile(`${filesPrefix(plan)}${MANIFEST}`, join(folder, MANIFEST), written.sha256);
 }

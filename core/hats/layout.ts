@@ -2,12 +2,15 @@ import { indexRange, type Pixel } from '#core/healpix.ts';
 
 /*
  * Where a HATS collection keeps things (IVOA note "HATS", 2025-08), relative to the collection's folder:
- *   collection.properties, manifest.json
+ *   collection.properties, manifest.json, felis.yaml, ingest.json, pz.properties
  *   {catalogue}/properties, hats.properties, partition_info.csv, point_map.fits, skymap.fits, skymap.{order}.fits
  *   {catalogue}/dataset/_metadata, _common_metadata, Norder={o}/Dir={d}/Npix={p}.parquet
  */
 export const COLLECTION_PROPERTIES = 'collection.properties';
 export const MANIFEST = 'manifest.json';
+/** For TAP_SCHEMA, and for database sites. */
+export const FELIS_SCHEMA = 'felis.yaml';
+export const INGEST_MANIFEST = 'ingest.json';
 const DATASET = 'dataset';
 export const METADATA = `${DATASET}/_metadata`;
 export const COMMON_METADATA = `${DATASET}/_common_metadata`;

@@ -38,6 +38,8 @@ export const FINDING_CODES = {
   FLAGS_INVALID: 'flags are not a bit mask, or are missing beside an estimate',
   PART_ROWS: 'a margin, index or p(z) has other rows than the catalogue gives',
   MARGIN_INCOMPLETE: 'a row within the threshold of a partition is not in its margin',
+  SCHEMA_DIFFERS: 'felis.yaml is not what the columns give',
+  INGEST_DIFFERS: 'ingest.json is not what the leaves give',
   LINK_DIFFERS: 'the file that joins p(z) to the catalogue is not what it should be',
   POSTERIOR_UNLIKE_ESTIMATES: 'p(z) is missing beside an estimate, or there without one',
   POSTERIOR_INVALID: 'p(z) has another length than its grid, or no peak',

@@ -143,6 +143,16 @@ export const PART_DAMAGES: readonly Damage[] = [
     codes: ['LINK_DIFFERS'],
   },
   {
+    name: 'a schema with another unit',
+    damage: sealed((c) => edit(c, 'felis.yaml', (text) => text.replace('"deg"', '"rad"'))),
+    codes: ['SCHEMA_DIFFERS'],
+  },
+  {
+    name: 'an ingest manifest with another number of rows',
+    damage: sealed((c) => edit(c, 'ingest.json', (text) => text.replace(/"rows":(\d+)/, '"rows":1$1'))),
+    codes: ['INGEST_DIFFERS'],
+  },
+  {
     name: 'an index without _metadata',
     damage: sealed((c) => rm(join(c.folder, FOLDERS.index, 'dataset/_metadata'))),
     codes: ['METADATA_DIFFERS'],

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Database, parquetRelation, quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
@@ -8,6 +8,9 @@ import { type PackedLeaf, type PackRequest, packPartition } from '#adapters/hats
 import { type PackedParts, packParts } from '#adapters/hats-parts-packer.ts';
 import type { Digest } from '#core/digest.ts';
 import { ESTIMATE_SUFFIXES } from '#core/hats/columns.ts';
+import { felisYaml } from '#core/hats/felis.ts';
+import { ingestManifest } from '#core/hats/ingest-manifest.ts';
+import { FELIS_SCHEMA, INGEST_MANIFEST, inSkyOrder } from '#core/hats/layout.ts';
 import { MARGIN_ARCSEC } from '#core/hats/margin.ts';
 import { partitionSky } from '#core/hats/partition.ts';
 import { partFolders } from '#core/hats/parts.ts';
@@ -153,8 +156,18 @@ export async function buildCatalogue(
   };
   const { rows, files } = await finishCatalogue(finish);
   const packed = leaves.map(({ path, sha256, sizeBytes }) => ({ path: `${CATALOGUE}/${path}`, sha256, sizeBytes }));
+  if (withParts) await writeDocuments(folder, leaves);
   const manifest = await writeManifest(folder, { collection: 'synthetic', rows, known: [...packed, ...files] });
   return { folder, rows, leaves, packed: whole, finish, manifestSha256: manifest.sha256 };
+}
+
+/** What databases are loaded from. */
+export async function writeDocuments(folder: string, leaves: readonly PackedLeaf[]): Promise<void> {
+  const facts = { schema: 'synthetic_photoz', table: CATALOGUE, description: 'For "tests"', version: 'one' };
+  const files = leaves.toSorted(inSkyOrder).map((leaf) => ({ ...leaf, path: `${CATALOGUE}/${leaf.path}` }));
+  const shape = { coordinates: COORDINATES, algorithms: ALGORITHMS };
+  await writeFile(join(folder, FELIS_SCHEMA), felisYaml(facts, shape));
+  await writeFile(join(folder, INGEST_MANIFEST), ingestManifest({ database: 'x', table: CATALOGUE }, shape, files));
 }
 
 /** What packing all parts of a partition takes beyond packing its leaf; every part reaches everywhere here. */
