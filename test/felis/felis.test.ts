@@ -40,7 +40,7 @@ const CHECKS = [
   '--check-tap-principal',
 ] as const;
 
-describe('the Felis schema', () => {
+describe('the Felis schema', { timeout: 60_000 }, () => {
   test('passes felis with all its checks', async () => {
     await expect(felis('validate', ...CHECKS, join(folder, 'good.yaml'))).resolves.toBeDefined();
   });

@@ -21,8 +21,8 @@ from cdshealpix.nested import vertices
 from hats.io.validation import is_valid_catalog
 
 RADIANS_PER_ARCSEC = np.pi / 180 / 3600
-# Edges of tiles of order 8 and deeper get a point every arcsecond; wider ones are followed near the objects only.
-EDGE_STEPS = 1024
+# Points along each edge; between them the chord is followed.
+EDGE_STEPS = 512
 
 
 def unit_vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
@@ -57,6 +57,7 @@ def check_margin(folder: Path, catalog, table) -> dict:
     index = table["_healpix_29"].to_numpy() if "_healpix_29" in table else table.index.to_numpy()
     ids = table["objectId"].to_numpy(np.int64)
     margin = {(p.order, p.pixel): p for p in catalog.margin.get_healpix_pixels()}
+    margin_folder = next(folder.glob("*arcs"))
     needed_rows, kept, missing, far, vertex_rows, polar_rows = 0, 0, 0, 0, 0, 0
     for pixel in catalog.get_healpix_pixels():
         inside = (index >> (2 * (29 - pixel.order))) == pixel.pixel
@@ -68,7 +69,8 @@ def check_margin(folder: Path, catalog, table) -> dict:
         needed = near[distance < threshold]
         held = np.empty(0, np.int64)
         if (pixel.order, pixel.pixel) in margin:
-            held = catalog.margin.get_partition(pixel.order, pixel.pixel).compute()["objectId"].to_numpy(np.int64)
+            leaf = f"Norder={pixel.order}/Dir={pixel.pixel // 10000 * 10000}/Npix={pixel.pixel}.parquet"
+            held = pq.ParquetFile(margin_folder / "dataset" / leaf).read(["objectId"])["objectId"].to_numpy()
         missing += int((~np.isin(ids[needed], held)).sum())
         # Three cells of order 13 across a corner.
         far += int((~np.isin(held, ids[near[distance < 80]])).sum())
