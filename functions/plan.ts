@@ -26,6 +26,12 @@ export const handler = stack(inputSchema, async (input, { table, clock, log }) =
     rows += part.rows;
     parts += 1;
   }
+  if (parts === 0) {
+    throw new InputError(`the cut of the recipe keeps no row of the release ${input.release}`, {
+      code: 'NOTHING_TO_DO',
+      hint: 'ponte release report shows magnitudes and colours; register it again under another name, with another recipe.',
+    });
+  }
   const now = clock.now().toISOString();
   await openLedger(table, input.campaign, release.spec.campaign.caps);
   await openCampaign(table, {
