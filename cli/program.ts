@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { agentCommand } from '#cli/commands/agent.ts';
 import { approveCommand, campaignCommand } from '#cli/commands/campaign.ts';
 import { chunksCommand, uploadCommand } from '#cli/commands/chunks.ts';
-import { deliveriesCommand, verifyCommand } from '#cli/commands/deliveries.ts';
+import { deliveriesCommand, verifyCommand, withdrawCommand } from '#cli/commands/deliveries.ts';
 import { localCommand } from '#cli/commands/local.ts';
 import { quarantineCommand } from '#cli/commands/quarantine.ts';
 import { releaseCommand } from '#cli/commands/release.ts';
@@ -24,6 +24,7 @@ export function ponteProgram(): Command {
     approveCommand,
     deliveriesCommand,
     verifyCommand,
+    withdrawCommand,
     agentCommand,
   ]) {
     add(program);

@@ -1,13 +1,14 @@
 import { enterStage, moveChunks, readCampaign } from '#core/campaign-book.ts';
 import {
-  type DeliveryRow,
   deliveryKey,
   deliveryName,
   deliveryPrefix,
+  deliveryRowSchema,
   markerKey,
-  type PublishedMarker,
+  markerOf,
+  type NewDelivery,
 } from '#core/delivery.ts';
-import { InvariantError, TransientError } from '#core/errors.ts';
+import { InputError, InvariantError, TransientError } from '#core/errors.ts';
 import { MANIFEST } from '#core/hats/layout.ts';
 import { type ManifestFile, manifestSchema } from '#core/hats/manifest.ts';
 import { catalogueOrderSchema, filesPrefix, packingPlanSchema } from '#core/partition-task.ts';
@@ -34,24 +35,13 @@ export const handler = stack(catalogueOrderSchema, async ({ campaign, plan: plan
   await enterStage(table, campaign, 'delivering', clock.now());
   const { files } = await readDocument(lake, catalogue.manifest, manifestSchema);
   const name = deliveryName(plan.name, catalogue.manifest.sha256);
+  await refuseWithdrawn(name, services);
   const prefix = deliveryPrefix(plan.name, name);
   const { sha256, sizeBytes } = catalogue.manifest;
   const all = [...files, { path: MANIFEST, sha256, sizeBytes }];
   for (const file of all) await copyChecked(file, filesPrefix(plan), prefix, services);
 
-  const deliveredAt = clock.now().toISOString();
-  const marker: PublishedMarker = {
-    version: 1,
-    collection: plan.name,
-    prefix,
-    manifest: { sha256, sizeBytes },
-    rows: catalogue.rows,
-    release,
-    campaign,
-    publishedAt: deliveredAt,
-  };
-  await writeDocument(delivery, markerKey(plan.name), marker);
-  const row: DeliveryRow = {
+  const row: NewDelivery = {
     delivery: name,
     collection: plan.name,
     release,
@@ -62,14 +52,26 @@ export const handler = stack(catalogueOrderSchema, async ({ campaign, plan: plan
     rows: catalogue.rows,
     files: all.length,
     sizeBytes: all.reduce((sum, file) => sum + file.sizeBytes, 0),
-    deliveredAt,
+    deliveredAt: clock.now().toISOString(),
   };
+  await writeDocument(delivery, markerKey(plan.name), markerOf(row));
   await table.write([{ kind: 'put', item: { ...deliveryKey(name), ...row } }]);
   await moveChunks(table, release, 'deliver');
   await enterStage(table, campaign, 'delivered', clock.now());
   log.info('Catalogue:Delivered', { campaign, delivery: name, rows: row.rows, files: row.files });
   return { delivery: name };
 });
+
+/** What was taken back does not come back by itself, for instance when this step is run again. */
+async function refuseWithdrawn(name: string, { table }: Services): Promise<void> {
+  const found = await table.get(deliveryKey(name));
+  const withdrawn = found ? deliveryRowSchema.parse(found).withdrawn : null;
+  if (withdrawn === null) return;
+  throw new InputError(`the delivery ${name} was withdrawn: ${withdrawn.because}`, {
+    code: 'DELIVERY_WITHDRAWN',
+    hint: 'Correct what was wrong and start a campaign that makes another table.',
+  });
+}
 
 async function copyChecked(
   file: ManifestFile,

@@ -3,6 +3,7 @@ import { verifyCatalogue } from '#adapters/hats-verifier.ts';
 import { openCloud } from '#cli/context.ts';
 import { fetchDelivery } from '#cli/operations/fetch-delivery.ts';
 import { deliveriesOf } from '#cli/operations/look.ts';
+import { withdrawDelivery } from '#cli/operations/withdraw-delivery.ts';
 import { answer, type OutputOptions, progress, table } from '#cli/output.ts';
 
 export function deliveriesCommand(program: Command): void {
@@ -21,12 +22,13 @@ export function deliveriesCommand(program: Command): void {
           row.files,
           row.sizeBytes,
           row.deliveredAt,
+          row.withdrawn ? `withdrawn: ${row.withdrawn.because}` : '',
         ]);
         const text =
           rows.length > 0
-            ? table(['delivery', 'release', 'rows', 'files', 'bytes', 'delivered'], rows)
+            ? table(['delivery', 'release', 'rows', 'files', 'bytes', 'delivered', ''], rows)
             : 'nothing was delivered yet';
-        const last = deliveries.at(-1);
+        const last = deliveries.findLast(({ withdrawn }) => withdrawn === null);
         return { json: { deliveries }, text, next: last ? `ponte fetch ${last.delivery} <folder>` : null };
       }),
     );
@@ -47,6 +49,28 @@ export function deliveriesCommand(program: Command): void {
           text: `${fetched.files} files, ${fetched.sizeBytes} bytes, in ${fetched.folder}`,
           next: `ponte verify ${fetched.folder}`,
         };
+      }),
+    );
+}
+
+export function withdrawCommand(program: Command): void {
+  program
+    .command('withdraw')
+    .description('take a delivery back; its files stay, and the version before it is public again')
+    .argument('<delivery>')
+    .requiredOption('--because <text>', 'the reason, for whoever looks for it')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      '\nExample:\n  ponte withdraw dc2_demo_object_photoz-1f0c2d3e4a --because "wrong zero point in y"',
+    )
+    .action((delivery: string, options: OutputOptions & { because: string }) =>
+      answer(options, async () => {
+        const cloud = await openCloud();
+        const withdrawal = { at: new Date().toISOString(), by: await cloud.identity(), because: options.because };
+        const done = await withdrawDelivery(cloud.table, cloud.delivery, delivery, withdrawal);
+        const text = `${delivery} is withdrawn: ${done.withdrawn.because}`;
+        return { json: done, text: `${text}; public now: ${done.published ?? 'nothing'}`, next: 'ponte deliveries' };
       }),
     );
 }

@@ -32,6 +32,12 @@ export async function fetchDelivery(
     });
   }
   const row = deliveryRowSchema.parse(found);
+  if (row.withdrawn !== null) {
+    throw new InputError(`the delivery ${delivery} was withdrawn: ${row.withdrawn.because}`, {
+      code: 'DELIVERY_WITHDRAWN',
+      hint: '`ponte deliveries` lists what stands.',
+    });
+  }
   const folder = resolve(target);
   await mkdir(folder, { recursive: true });
   const partial = join(folder, `${MANIFEST}.partial`);
