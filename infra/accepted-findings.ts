@@ -10,12 +10,6 @@ export interface AcceptedFinding {
 /** One place for all of them: test/infra/nag.test.ts fails on any other finding, and on an entry that matches nothing. */
 export const ACCEPTED_FINDINGS: readonly AcceptedFinding[] = [
   {
-    rule: /^S1$/,
-    construct: /^Ponte\/Storage\//,
-    reason:
-      'Every object is named by its content and recorded in the table; an access log per request would cost more than the requests themselves.',
-  },
-  {
     rule: /^IAM5\[Resource::<Storage\w+\.Arn>\/[a-z-]*\/?(\*\/batches\/)?\*\]$/,
     construct: /^Ponte\/(Intake|Campaign|Agent)\//,
     reason:
@@ -37,20 +31,9 @@ export const ACCEPTED_FINDINGS: readonly AcceptedFinding[] = [
     reason: 'Answering a task token has no resource to name: the token itself is the capability.',
   },
   {
-    rule: /^IAM5\[Resource::arn:<AWS::Partition>:s3:::<StorageLake\w+>\/\*\]$/,
-    construct: /^Ponte\/Campaign\/Campaign\/Role\//,
-    reason:
-      'What the CDK grants for the reader and the writer of a Distributed Map: the lake, which holds nothing foreign.',
-  },
-  {
     rule: /^IAM5\[Resource::arn:<AWS::Partition>:states:.*\]$/,
     construct: /^Ponte\/(Campaign\/Campaign\/DistributedMapPolicy|Intake\/TakeRole)\//,
     reason: "Executions are named at run time; the pattern is bound to this one state machine's own.",
-  },
-  {
-    rule: /^IAM4\[Policy::.*AWSLambdaBasicExecutionRole\]$/,
-    construct: /^Ponte\/BucketNotificationsHandler\w+\/Role\//,
-    reason: "The CDK's own function for bucket notifications; its role only writes its log.",
   },
   {
     rule: /^SF2$/,

@@ -1,6 +1,6 @@
 import { AccountRootPrincipal, CompositePrincipal, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { allowGet, allowPut } from '#infra/bucket-access.ts';
+import { allowPut, allowRead } from '#infra/bucket-access.ts';
 import type { Campaign } from '#infra/campaign.ts';
 import type { Storage } from '#infra/storage.ts';
 
@@ -28,7 +28,8 @@ export class AgentAccess extends Construct {
       new PolicyStatement({ principals: [site], actions: ['sts:SetSourceIdentity', 'sts:TagSession'] }),
     );
     campaign.jobs.queue.grantConsumeMessages(this.role);
-    allowGet(this.role, storage.lake, 'skinny/*', 'training/*', 'work/*', 'campaigns/*/batches/*');
+    // With listing: without it S3 answers "forbidden" for what is not there yet, and the agent asks before it uploads.
+    allowRead(this.role, storage.lake, 'skinny/*', 'training/*', 'work/*', 'campaigns/*/batches/*');
     allowPut(this.role, storage.lake, 'work/*');
     this.role.addToPolicy(
       new PolicyStatement({

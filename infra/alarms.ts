@@ -1,4 +1,4 @@
-import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { Alarm, ComparisonOperator, type IMetric, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { FilterPattern, type LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import { Topic } from 'aws-cdk-lib/aws-sns';
@@ -20,7 +20,7 @@ export class Alarms extends Construct {
     this.topic = new Topic(this, 'Topic', { enforceSSL: true, displayName: 'Ponte' });
     this.#alarm(
       'ChunksQuarantined',
-      quarantined(this, intake.record.logs),
+      quarantined(this, { Quarantined: intake.record.logs, QuarantinedByManifest: intake.manifest.logs }),
       'Objects of a refused chunk will be missing from the table.',
     );
     this.#alarm(
@@ -54,13 +54,15 @@ export class Alarms extends Construct {
   }
 }
 
-/** Counted from the log: one number for all chunks, because a metric per chunk would cost more than the pipeline. */
-function quarantined(scope: Construct, logGroup: LogGroup): IMetric {
-  return new MetricFilter(scope, 'Quarantined', {
-    logGroup,
-    metricNamespace: 'Ponte',
-    metricName: 'ChunksQuarantined',
-    filterPattern: FilterPattern.stringValue('$.message', '=', 'Chunk:Quarantined'),
-    metricValue: '1',
-  }).metric({ statistic: 'Sum' });
+/**
+ * Counted from the logs of both functions that refuse chunks: one number for all, because a metric per chunk would cost
+ * more than the pipeline.
+ */
+function quarantined(scope: Construct, logs: { readonly [id: string]: LogGroup }): IMetric {
+  const metric = { metricNamespace: 'Ponte', metricName: 'ChunksQuarantined' };
+  for (const [id, logGroup] of Object.entries(logs)) {
+    const filterPattern = FilterPattern.stringValue('$.message', '=', 'Chunk:Quarantined');
+    new MetricFilter(scope, id, { logGroup, ...metric, filterPattern, metricValue: '1' });
+  }
+  return new Metric({ namespace: metric.metricNamespace, metricName: metric.metricName, statistic: 'Sum' });
 }

@@ -12,18 +12,17 @@ import {
   IntegrationPattern,
   JsonPath,
   Parallel,
-  ResultWriterV2,
-  S3JsonItemReader,
   StateMachine,
   StateMachineType,
   TaskInput,
   Timeout,
 } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
-import { allowPut, allowRead } from '#infra/bucket-access.ts';
+import { allowPutInParts, allowRead } from '#infra/bucket-access.ts';
 import { CampaignFunctions } from '#infra/campaign-functions.ts';
 import type { FunctionCode } from '#infra/code.ts';
 import { jobChain } from '#infra/job-chain.ts';
+import { LakeItems, LakeResults } from '#infra/lake-items.ts';
 import { lambdaStep } from '#infra/lambda-step.ts';
 import { machineLogs } from '#infra/machine-logs.ts';
 import { QueuePair } from '#infra/queues.ts';
@@ -172,18 +171,18 @@ export class Campaign extends Construct {
   /** Items come from a list in the lake and results go there, so no list of batches passes through the machine. */
   #map(id: string, keyPath: string, maxConcurrency: number): DistributedMap {
     return new DistributedMap(this, id, {
-      itemReader: new S3JsonItemReader({ bucket: this.#lake, key: JsonPath.stringAt(keyPath) }),
+      itemReader: new LakeItems({ bucket: this.#lake, key: JsonPath.stringAt(keyPath) }),
       mapExecutionType: StateMachineType.STANDARD,
       maxConcurrency,
       toleratedFailurePercentage: 0,
-      resultWriterV2: new ResultWriterV2({ bucket: this.#lake, prefix: 'map-results' }),
+      resultWriterV2: new LakeResults({ bucket: this.#lake, prefix: 'map-results' }),
       resultPath: JsonPath.DISCARD,
     });
   }
 
   #grantMaps(): void {
     allowRead(this.machine, this.#storage.lake, 'campaigns/*', 'map-results/*');
-    allowPut(this.machine, this.#storage.lake, 'map-results/*');
+    allowPutInParts(this.machine, this.#storage.lake, 'map-results/*');
   }
 }
 

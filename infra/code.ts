@@ -29,10 +29,11 @@ export interface FunctionCode {
 /**
  * Bundles every function in one go into two assets, so that a deployment uploads two archives rather than fifteen. The
  * SDK is bundled too: what runs is what was tested, not what the runtime happens to bring.
+ * @param folder for the bundles; emptied
  */
-export function bundleFunctions(): FunctionCode {
-  const light = bundle('light', [...LIGHT, ...LIGHT_TOO]);
-  const withDuckDb = bundle('duckdb', WITH_DUCKDB);
+export function bundleFunctions(folder: string): FunctionCode {
+  const light = bundle(join(folder, 'light'), [...LIGHT, ...LIGHT_TOO]);
+  const withDuckDb = bundle(join(folder, 'duckdb'), WITH_DUCKDB);
   for (const name of DUCKDB_PACKAGES) {
     const source = join(ROOT, 'node_modules', name);
     if (existsSync(source))
@@ -43,8 +44,7 @@ export function bundleFunctions(): FunctionCode {
   return { code: (name): AssetCode => (heavy.includes(name) ? duckDbCode : lightCode) };
 }
 
-function bundle(folder: string, names: readonly FunctionName[]): string {
-  const outdir = join(ROOT, 'cdk.out', 'bundles', folder);
+function bundle(outdir: string, names: readonly FunctionName[]): string {
   rmSync(outdir, { recursive: true, force: true });
   mkdirSync(outdir, { recursive: true });
   buildSync({

@@ -27,6 +27,7 @@ export class Intake extends Construct {
   readonly machine: StateMachine;
   readonly take: PonteFunction;
   readonly record: PonteFunction;
+  readonly manifest: PonteFunction;
 
   constructor(scope: Construct, id: string, { code, storage, table }: IntakeProps) {
     super(scope, id);
@@ -58,22 +59,22 @@ export class Intake extends Construct {
       diskGb: 10,
       timeout: Duration.minutes(15),
     });
-    const manifest = new PonteFunction(this, 'Manifest', {
+    this.manifest = new PonteFunction(this, 'Manifest', {
       code,
       name: 'manifest',
       environment,
       timeout: Duration.minutes(15),
     });
     this.record = new PonteFunction(this, 'Record', { code, name: 'record', environment });
-    for (const reader of [inspect, manifest, this.record]) {
+    for (const reader of [inspect, this.manifest, this.record]) {
       table.grantReadWriteData(reader);
       allowRead(reader, landing, 'releases/*');
     }
     allowGetVersions(inspect, landing, 'releases/*');
     allowPut(inspect, lake, 'skinny/*', 'chunks/*');
     allowRead(this.record, lake, 'chunks/*');
-    for (const judge of [this.record, manifest]) allowPut(judge, quarantine, '*');
-    for (const asker of [inspect, manifest, this.record]) this.queue.queue.grantSendMessages(asker);
+    for (const judge of [this.record, this.manifest]) allowPut(judge, quarantine, '*');
+    for (const asker of [inspect, this.manifest, this.record]) this.queue.queue.grantSendMessages(asker);
 
     this.machine = new StateMachine(this, 'Chunk', {
       comment: 'One look at one uploaded object',
@@ -81,7 +82,7 @@ export class Intake extends Construct {
         new Choice(this, 'WhatIsIt')
           .when(
             Condition.stringEquals('$.kind', 'manifest'),
-            lambdaStep(this, 'TakeManifest', { lambdaFunction: manifest }),
+            lambdaStep(this, 'TakeManifest', { lambdaFunction: this.manifest }),
           )
           .otherwise(
             lambdaStep(this, 'CheckAndDerive', {

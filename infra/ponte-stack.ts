@@ -1,4 +1,5 @@
-import { CfnOutput, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { join } from 'node:path';
+import { CfnOutput, RemovalPolicy, Stack, type StackProps, Stage } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import type { Construct } from 'constructs';
 import { AgentAccess } from '#infra/agent-access.ts';
@@ -22,7 +23,8 @@ export class PonteStack extends Stack {
       deletionProtection: true,
       removalPolicy: RemovalPolicy.RETAIN,
     });
-    const code = bundleFunctions();
+    // In the output folder, so that two syntheses at once do not share them.
+    const code = bundleFunctions(join(Stage.of(this)?.outdir ?? 'cdk.out', 'bundles'));
     const intake = new Intake(this, 'Intake', { code, storage, table });
     const campaign = new Campaign(this, 'Campaign', { code, storage, table });
     intake.take.addEnvironment('CAMPAIGN_MACHINE_ARN', campaign.machine.stateMachineArn);

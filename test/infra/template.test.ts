@@ -40,11 +40,11 @@ describe('the stack', () => {
   const resources = <T>(type: string, schema: z.ZodType<T>) =>
     Object.entries(template.findResources(type)).map(([id, resource]) => ({ id, ...schema.parse(resource) }));
 
-  it('has four buckets: versioned, encrypted, TLS only, without public access', () => {
+  it('has four buckets and one for their access logs: versioned, encrypted, TLS only, without public access', () => {
     const buckets = resources('AWS::S3::Bucket', bucketSchema);
     const policies = resources('AWS::S3::BucketPolicy', policySchema);
 
-    expect(buckets).toHaveLength(4);
+    expect(buckets).toHaveLength(5);
     for (const { id, Properties } of buckets) {
       expect(Object.values(Properties.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
       expect(Properties.VersioningConfiguration.Status).toBe('Enabled');
@@ -71,6 +71,7 @@ describe('the stack', () => {
     expect(actions).toEqual([
       's3:AbortMultipartUpload',
       's3:GetObject',
+      's3:ListBucket',
       's3:PutObject',
       'sqs:ChangeMessageVisibility',
       'sqs:DeleteMessage',
