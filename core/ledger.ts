@@ -99,7 +99,8 @@ export async function settle(table: Table, campaign: string, work: string, actua
       kind: 'update',
       key: leaseKey(campaign, work),
       set: { state: 'settled', actualMicroUsd: actual.microUsd, actualCoreSeconds: actual.coreSeconds },
-      when: [equals('state', 'held')],
+      // The very lease that was read: the same work may have been settled and leased anew, at another price, since.
+      when: [equals('state', 'held'), equals('microUsd', lease.microUsd), equals('coreSeconds', lease.coreSeconds)],
     },
     {
       kind: 'update',
