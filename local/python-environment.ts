@@ -60,7 +60,18 @@ function systemPython(): string {
   return process.env.PONTE_PYTHON ?? 'python3';
 }
 
-async function ensureInstaller(home: string, log: (line: string) => void): Promise<string> {
+/** By home: environments are made side by side, and the installer that they share is installed once. */
+const installers = new Map<string, Promise<string>>();
+
+function ensureInstaller(home: string, log: (line: string) => void): Promise<string> {
+  const pending = installers.get(home) ?? installInstaller(home, log);
+  installers.set(home, pending);
+  // A failure is for those who wait for it; the next one tries again.
+  pending.catch(() => installers.delete(home));
+  return pending;
+}
+
+async function installInstaller(home: string, log: (line: string) => void): Promise<string> {
   const folder = join(home, 'python', 'installer');
   const uv = join(folder, 'bin', 'uv');
   if (existsSync(join(folder, 'ready'))) return uv;
