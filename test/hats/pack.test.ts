@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -170,6 +170,7 @@ describe('packing', () => {
   const refused = async (change: Partial<Parameters<typeof packPartition>[0]>) => {
     const { order, pixel } = firstLeaf();
     const base = packBase(join(folder, 'refused'), parts);
+    await mkdir(base.folder, { recursive: true });
     const error: unknown = await packPartition({ ...base, pixel: { order, pixel }, ...change }).catch(
       (reason) => reason,
     );
