@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { agentCommand } from '#cli/commands/agent.ts';
+import { ancillaryCommand } from '#cli/commands/ancillary.ts';
 import { approveCommand, campaignCommand } from '#cli/commands/campaign.ts';
 import { chunksCommand, uploadCommand } from '#cli/commands/chunks.ts';
 import { deliveriesCommand, verifyCommand, withdrawCommand } from '#cli/commands/deliveries.ts';
@@ -16,6 +17,7 @@ export function ponteProgram(): Command {
 
   for (const add of [
     localCommand,
+    ancillaryCommand,
     releaseCommand,
     uploadCommand,
     chunksCommand,

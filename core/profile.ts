@@ -5,7 +5,7 @@ import { type Digest, digestOf } from '#core/digest.ts';
 export const BANDS = ['u', 'g', 'r', 'i', 'z', 'y'] as const;
 export type Band = (typeof BANDS)[number];
 
-const columnName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'must be a plain column name');
+export const columnNameSchema = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'must be a plain column name');
 
 /** How a survey's object table names its columns, what their units are and what means "missing". */
 export const profileSchema = z.strictObject({
@@ -13,25 +13,25 @@ export const profileSchema = z.strictObject({
   version: z.int().positive(),
   description: z.string().min(1),
   /** Unique within a release; an integer of at most 64 bits. */
-  id: columnName,
+  id: columnNameSchema,
   /** Degrees, ICRS. */
-  ra: columnName,
-  dec: columnName,
+  ra: columnNameSchema,
+  dec: columnNameSchema,
   /** `magnitude`: AB magnitudes with errors in magnitudes. `flux`: nJy with errors in nJy. */
   kind: z.enum(['magnitude', 'flux']),
-  bands: z.partialRecord(z.enum(BANDS), z.strictObject({ value: columnName, error: columnName })),
+  bands: z.partialRecord(z.enum(BANDS), z.strictObject({ value: columnNameSchema, error: columnNameSchema })),
   /** Bands whose columns a file may lack, for instance u where the survey did not look. */
   optionalBands: z.array(z.enum(BANDS)).exactOptional(),
   /** Values that stand for "not detected" or "not measured", besides null, NaN and the infinities. */
   missing: z.array(z.number()),
   /** True, or 1, for the one row that stands for an object where tracts or patches overlap. */
-  primary: columnName.exactOptional(),
+  primary: columnNameSchema.exactOptional(),
   /** A star-galaxy separator: an object from this value on is extended. */
-  extendedness: z.strictObject({ column: columnName, extendedFrom: z.number() }).exactOptional(),
+  extendedness: z.strictObject({ column: columnNameSchema, extendedFrom: z.number() }).exactOptional(),
   /** E(B-V) at the object, in magnitudes, as the survey publishes it. */
-  ebv: columnName.exactOptional(),
+  ebv: columnNameSchema.exactOptional(),
   /** The names the delivered table gives its coordinates (Rubin's DP1 says coord_ra, coord_dec; DP2 ra, dec). */
-  deliveredCoordinates: z.strictObject({ ra: columnName, dec: columnName }),
+  deliveredCoordinates: z.strictObject({ ra: columnNameSchema, dec: columnNameSchema }),
   /** Checks that this survey wants stricter, milder or with another limit than `core/checks.ts` says. */
   checks: checkOverridesSchema.exactOptional(),
 });

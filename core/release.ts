@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ancillaryFileSchema } from '#core/ancillary.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
 import { digestSchema, heldOutSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 import { profileSchema } from '#core/profile.ts';
@@ -74,6 +75,8 @@ export const releaseSpecSchema = z.strictObject({
       informSeconds: z.number().nonnegative(),
     }),
   ),
+  /** The registered files that the profile and the recipe name by their digests. */
+  ancillary: z.array(ancillaryFileSchema).exactOptional(),
   /** Digest of the lock file of the Python packages that the worker runs with. */
   environmentDigest: digestSchema,
 });

@@ -29,7 +29,7 @@ export class AgentAccess extends Construct {
     );
     campaign.jobs.queue.grantConsumeMessages(this.role);
     // With listing: without it S3 answers "forbidden" for what is not there yet, and the agent asks before it uploads.
-    allowRead(this.role, storage.lake, 'skinny/*', 'training/*', 'work/*', 'campaigns/*/batches/*');
+    allowRead(this.role, storage.lake, 'skinny/*', 'training/*', 'ancillary/*', 'work/*', 'campaigns/*/batches/*');
     allowPut(this.role, storage.lake, 'work/*');
     this.role.addToPolicy(
       new PolicyStatement({

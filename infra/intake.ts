@@ -71,6 +71,7 @@ export class Intake extends Construct {
       allowRead(reader, landing, 'releases/*');
     }
     allowGetVersions(inspect, landing, 'releases/*');
+    allowRead(inspect, lake, 'ancillary/*');
     allowPut(inspect, lake, 'skinny/*', 'chunks/*');
     allowRead(this.record, lake, 'chunks/*');
     for (const judge of [this.record, this.manifest]) allowPut(judge, quarantine, '*');

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { fileDigest } from '#adapters/file-digest.ts';
 import type { Cloud } from '#cli/context.ts';
 import { ROOT } from '#cli/home.ts';
+import { readJson } from '#cli/operations/read-json.ts';
 import { type Algorithm, algorithmSchema, configurationDigest } from '#core/algorithm.ts';
 import { sha256 } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
@@ -108,19 +109,4 @@ async function readNamed<T>(
     code: 'NAME_UNKNOWN',
     hint: `Known ${kind}: ${known.sort().join(', ')}. A new one is a file in schemas/${kind}.`,
   });
-}
-
-async function readJson<T>(path: string, schema: z.ZodType<T>, code: string): Promise<T> {
-  try {
-    const parsed = schema.safeParse(JSON.parse(await readFile(path, 'utf8')));
-    if (parsed.success) return parsed.data;
-    const [issue] = parsed.error.issues;
-    throw new Error(`${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'invalid'}`);
-  } catch (cause) {
-    throw new InputError(`${path} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      code,
-      hint: 'Mend that field; docs/operator.md describes the file.',
-      cause,
-    });
-  }
 }

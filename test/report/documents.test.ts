@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ancillaryKey } from '#core/ancillary.ts';
 import { approvalKey } from '#core/approval.ts';
 import { campaignIndexKey, campaignKey } from '#core/campaign.ts';
 import { chunkKey, partKey, pointerKey } from '#core/chunk.ts';
@@ -51,6 +52,7 @@ describe('ARCHITECTURE.md', () => {
     approvalKey('{campaign}'),
     estimateRowKey('{campaign}', DIGEST, '{algorithm}'),
     workKeyOf(DIGEST),
+    ancillaryKey(DIGEST),
     deliveryKey('{delivery}'),
   ];
 
@@ -59,7 +61,7 @@ describe('ARCHITECTURE.md', () => {
       text
         .replaceAll(DIGEST, '{}')
         .replace('000007', '{}')
-        .replaceAll(/\{(chunkId|partId|workKey|index)\}/g, '{}');
+        .replaceAll(/\{(chunkId|partId|workKey|index|sha256)\}/g, '{}');
     const rows = tableRows(read('ARCHITECTURE.md')).map(([pk = '', sk = '']) => [pattern(pk), pattern(sk)]);
 
     expect(rows).toContainEqual([`\`${pattern(key.pk)}\``, `\`${pattern(key.sk)}\``]);
