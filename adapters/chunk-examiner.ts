@@ -1,5 +1,6 @@
 import { inspectChunk } from '#adapters/chunk-inspector.ts';
-import type { Database } from '#adapters/duckdb.ts';
+import { type ChunkSource, openChunk, type ReferenceFiles } from '#adapters/chunk-source.ts';
+import { type Database, readingFailure } from '#adapters/duckdb.ts';
 import { readValues } from '#adapters/value-reader.ts';
 import type { Digest } from '#core/digest.ts';
 import { type ChunkExpectation, type Finding, judgeChunk, refuses, unreadable } from '#core/integrity.ts';
@@ -14,14 +15,15 @@ export type Examination =
       /** What is to be known of it all the same. */
       readonly findings: readonly Finding[];
       readonly values: ValueStatistics;
-      /** The profile without the optional bands that this file lacks. */
-      readonly profile: Profile;
+      /** What to derive from, with the profile of this file: without the optional bands that it lacks. */
+      readonly source: ChunkSource;
     };
 
 /**
  * Every check of a chunk that lies on the local disk, from its digest to its values. A bad file is an outcome; the only
  * errors are the engine's own, for instance a full disk.
  * @param waived checks that a person waived for this content.
+ * @param files the registered files that the release's profile and recipe name.
  */
 export async function examineChunk(
   database: Database,
@@ -29,6 +31,7 @@ export async function examineChunk(
   expected: ChunkExpectation,
   profile: Profile,
   waived: readonly string[],
+  files: ReferenceFiles = {},
 ): Promise<Examination> {
   const inspection = await inspectChunk(database, file.path, profile);
   const facts = {
@@ -40,9 +43,20 @@ export async function examineChunk(
   const integrity = judgeChunk(facts, expected, profile);
   if (integrity.length > 0 || !facts.table) return { kind: 'refused', findings: integrity };
   const ofFile = profileOfFile(profile, facts.table.columns);
-  const values = await readValues(database, file.path, ofFile);
+  const source = await openedOr(() => openChunk(database, file.path, ofFile, files));
+  if (typeof source === 'string') return { kind: 'refused', findings: [unreadable(source)] };
+  const values = await readValues(database, file.path, source.profile, source.relation);
   if (values.kind === 'unreadable') return { kind: 'refused', findings: [unreadable(values.reason)] };
-  const findings = judgeValues(values.statistics, ofFile, waived).filter(({ severity }) => severity !== 'note');
+  const findings = judgeValues(values.statistics, source.profile, waived).filter(({ severity }) => severity !== 'note');
   if (findings.some(refuses)) return { kind: 'refused', findings };
-  return { kind: 'accepted', findings, values: values.statistics, profile: ofFile };
+  return { kind: 'accepted', findings, values: values.statistics, source };
+}
+
+/** Or why the file cannot be read. */
+async function openedOr(open: () => Promise<ChunkSource>): Promise<ChunkSource | string> {
+  try {
+    return await open();
+  } catch (error) {
+    return readingFailure(error);
+  }
 }

@@ -28,6 +28,7 @@ const ABOUT_ROWS = ['primary', 'extendedness', 'ebv'].map(quoteIdentifier).join(
 /**
  * Derives the skinny parts of a chunk that lies on the local disk, into `folder`. Equal chunk and recipe give equal
  * bytes: the rows are sorted by (`_healpix_29`, `objectId`), which is unique, and the engine's settings are fixed.
+ * @param source the chunk as a relation, where it is more than the file: with E(B-V) of a map.
  */
 export async function writeSkinnyParts(
   database: Database,
@@ -35,8 +36,9 @@ export async function writeSkinnyParts(
   folder: string,
   profile: Profile,
   recipe: Recipe,
+  source = parquetRelation([path]),
 ): Promise<Derived> {
-  const canonical = canonicalColumnsSql(parquetRelation([path]), profile, recipe);
+  const canonical = canonicalColumnsSql(source, profile, recipe);
   const indexed = healpix29Sql(`(${canonical})`, 'ra', 'dec');
   try {
     await database.run(

@@ -12,8 +12,13 @@ export type ValueReading =
 const aggregateSchema = z.record(z.string(), z.union([z.bigint().transform(Number), z.number(), z.null()]));
 
 /** Reads the needed columns of a local chunk once or twice and counts what is in them. */
-export async function readValues(database: Database, path: string, profile: Profile): Promise<ValueReading> {
-  const [rawSql, measuredSql] = valueStatisticsSql(parquetRelation([path]), profile);
+export async function readValues(
+  database: Database,
+  path: string,
+  profile: Profile,
+  source = parquetRelation([path]),
+): Promise<ValueReading> {
+  const [rawSql, measuredSql] = valueStatisticsSql(source, profile);
   try {
     const [raw, measured] = [await database.rows(rawSql), await database.rows(measuredSql)].map((rows) =>
       aggregateSchema.parse(rows[0]),

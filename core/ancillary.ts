@@ -138,3 +138,12 @@ export async function recordAncillary(table: Table, row: AncillaryRow): Promise<
 }
 
 const at = (row: AncillaryRow, field: string): unknown => Object.entries(row).find(([name]) => name === field)?.[1];
+/** What a recipe or a profile needs of a registered file. */
+export function ancillaryFile({ kind, object, healpix }: AncillaryRow): AncillaryFile {
+  return { kind, object, ...(healpix ? { healpix } : {}) };
+}
+
+/** The reference to a file by its digest, among those of a release. */
+export function referredTo(files: readonly AncillaryFile[] | undefined, sha256: Digest): AncillaryFile | null {
+  return files?.find(({ object }) => object.sha256 === sha256) ?? null;
+}

@@ -64,6 +64,7 @@ export const refuses = (finding: Finding): boolean => (finding.severity ?? 'refu
 /** DuckDB's names; whole names, because a list is `BIGINT[]` and an interval begins with `INT` too. */
 const INTEGER_TYPES = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT))$/;
 const NUMBER_TYPES = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\))$/;
+const LABEL_TYPES = /^(VARCHAR|U?(TINYINT|SMALLINT|INTEGER|BIGINT))$/;
 const FLAG_TYPES = /^(BOOLEAN|U?(TINYINT|SMALLINT|INTEGER|BIGINT))$/;
 
 /** The findings that refuse a chunk; none means it is accepted. */
@@ -144,6 +145,7 @@ const KINDS: Record<WantedColumn['kind'], { readonly types: RegExp; readonly wor
   integer: { types: INTEGER_TYPES, words: 'an integer' },
   number: { types: NUMBER_TYPES, words: 'a number' },
   flag: { types: FLAG_TYPES, words: 'a boolean, or an integer that is 0 or 1' },
+  label: { types: LABEL_TYPES, words: 'an integer or a text' },
 };
 
 function judgeColumn(columns: ReadonlyMap<string, string>, profile: Profile, { name, kind }: WantedColumn): Finding[] {

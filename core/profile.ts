@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { checkOverridesSchema } from '#core/checks.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
+import { digestSchema } from '#core/job.ts';
 
 export const BANDS = ['u', 'g', 'r', 'i', 'z', 'y'] as const;
 export type Band = (typeof BANDS)[number];
@@ -30,6 +31,11 @@ export const profileSchema = z.strictObject({
   extendedness: z.strictObject({ column: columnNameSchema, extendedFrom: z.number() }).exactOptional(),
   /** E(B-V) at the object, in magnitudes, as the survey publishes it. */
   ebv: columnNameSchema.exactOptional(),
+  /**
+   * Which tract, tile or field a row belongs to, a number or a text; objects in two chunks are then counted by pairs of
+   * tracts. `bounds`: the sha256 of a registered file of kind `tracts`; every row is then looked for within its box.
+   */
+  tract: z.strictObject({ column: columnNameSchema, bounds: digestSchema.exactOptional() }).exactOptional(),
   /** The names the delivered table gives its coordinates (Rubin's DP1 says coord_ra, coord_dec; DP2 ra, dec). */
   deliveredCoordinates: z.strictObject({ ra: columnNameSchema, dec: columnNameSchema }),
   /** Checks that this survey wants stricter, milder or with another limit than `core/checks.ts` says. */
@@ -37,15 +43,15 @@ export const profileSchema = z.strictObject({
 });
 export type Profile = z.infer<typeof profileSchema>;
 
-/** Changes when a profile reads a catalogue differently; its prose and its checks do not count. */
+/** Changes when a profile reads a catalogue differently; its prose, its checks and its tracts do not count. */
 export function profileDigest(profile: Profile): Digest {
-  const { description: _prose, name: _name, version: _version, checks: _checks, ...reading } = profile;
+  const { description: _prose, name: _name, version: _version, checks: _checks, tract: _tract, ...reading } = profile;
   return digestOf('catalogue-profile', reading);
 }
 
 export interface WantedColumn {
   readonly name: string;
-  readonly kind: 'integer' | 'number' | 'flag';
+  readonly kind: 'integer' | 'number' | 'flag' | 'label';
 }
 
 /** The columns a file must have. */
@@ -59,23 +65,28 @@ export function neededColumns(profile: Profile): readonly WantedColumn[] {
     { name: profile.id, kind: 'integer' },
     ...numbers.map((name) => ({ name, kind: 'number' }) as const),
     ...(profile.primary ? [{ name: profile.primary, kind: 'flag' } as const] : []),
+    ...(profile.tract?.bounds ? [{ name: profile.tract.column, kind: 'label' } as const] : []),
   ];
 }
 
-/** The columns a file may have: a band's value comes with its error, or neither is there. */
+/** The columns a file may have; a band's value comes with its error, or neither is there. */
 export function optionalColumns(profile: Profile): readonly WantedColumn[] {
   const bands = Object.entries(profile.bands).filter(([band]) => isOptional(profile, band));
-  return bands.flatMap(([, { value, error }]) => [value, error].map((name) => ({ name, kind: 'number' }) as const));
+  return [
+    ...bands.flatMap(([, { value, error }]) => [value, error].map((name) => ({ name, kind: 'number' }) as const)),
+    ...(profile.tract ? [{ name: profile.tract.column, kind: 'label' } as const] : []),
+  ];
 }
 
 function isOptional(profile: Profile, band: string): boolean {
   return profile.optionalBands?.some((optional) => optional === band) ?? false;
 }
 
-/** The profile of one file: without the optional bands whose columns it does not have. */
+/** The profile of one file: without the optional bands, or the tract, whose columns it does not have. */
 export function profileOfFile(profile: Profile, columns: { has(name: string): boolean }): Profile {
   const bands = Object.entries(profile.bands).filter(
     ([band, { value, error }]) => !isOptional(profile, band) || (columns.has(value) && columns.has(error)),
   );
-  return { ...profile, bands: Object.fromEntries(bands) };
+  const { tract, ...rest } = profile;
+  return { ...rest, ...(tract && columns.has(tract.column) ? { tract } : {}), bands: Object.fromEntries(bands) };
 }

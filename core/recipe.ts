@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseCut } from '#core/cut.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
+import { digestSchema } from '#core/job.ts';
 import { BANDS, type Profile, profileDigest } from '#core/profile.ts';
 
 /** What turns a chunk into skinny parts. */
@@ -12,9 +13,15 @@ export const recipeSchema = z.strictObject({
   decimals: z.int().min(1).max(6),
   /** 130,000 rows is LIneA's unit of work: about 40 s of BPZ or FlexZBoost on one core. */
   maxRowsPerPart: z.int().positive().max(1_000_000),
-  /** Takes the Galaxy's extinction away: m - coefficient * E(B-V), with E(B-V) of the profile's `ebv` column. */
+  /**
+   * Takes the Galaxy's extinction away: m - coefficient * E(B-V). E(B-V) is that of the profile's `ebv` column, or of
+   * the nearest pixel of a `map`: the sha256 of a registered ancillary file. The coefficients belong to bands and map.
+   */
   dereddening: z
-    .strictObject({ coefficients: z.partialRecord(z.enum(BANDS), z.number().min(0).max(10)) })
+    .strictObject({
+      coefficients: z.partialRecord(z.enum(BANDS), z.number().min(0).max(10)),
+      map: digestSchema.exactOptional(),
+    })
     .exactOptional(),
   /** Rows for which it is true stay; in the language of `core/cut.ts`, of the values as the skinny part has them. */
   cut: z
@@ -40,6 +47,7 @@ export function recipeDigest(recipe: Recipe, profile: Profile): Digest {
     // As it was understood, so that a space more or less changes nothing.
     ...(recipe.cut === undefined ? {} : { cut: cutSql(recipe) }),
     ...(recipe.dereddening ? { extinction: recipe.dereddening.coefficients } : {}),
+    ...(recipe.dereddening?.map ? { extinctionMap: recipe.dereddening.map } : {}),
   });
 }
 
@@ -58,7 +66,10 @@ function cutProblem(text: string): string {
 export function recipeProblems(recipe: Recipe, profile: Profile): readonly string[] {
   const problems: string[] = [];
   const coefficients = recipe.dereddening?.coefficients;
-  if (coefficients && !profile.ebv) problems.push(`dereddening needs E(B-V); ${profile.name} names no column for it`);
+  const hasEbv = profile.ebv !== undefined || recipe.dereddening?.map !== undefined;
+  if (coefficients && !hasEbv) {
+    problems.push(`dereddening needs E(B-V); ${profile.name} names no column for it, and the recipe no map`);
+  }
   for (const band of BANDS) {
     if (coefficients && profile.bands[band] && coefficients[band] === undefined) {
       problems.push(`dereddening has no coefficient for the band ${band}`);
@@ -66,7 +77,8 @@ export function recipeProblems(recipe: Recipe, profile: Profile): readonly strin
   }
   const cut = recipe.cut === undefined ? null : parseCut(recipe.cut);
   for (const column of cut?.ok ? cut.columns : []) {
-    if (!hasColumn(profile, column)) problems.push(`the cut speaks of ${column}, which ${profile.name} does not have`);
+    if (!(column === 'ebv' ? hasEbv : hasColumn(profile, column)))
+      problems.push(`the cut speaks of ${column}, which ${profile.name} does not have`);
   }
   return problems;
 }
@@ -74,7 +86,6 @@ export function recipeProblems(recipe: Recipe, profile: Profile): readonly strin
 function hasColumn(profile: Profile, column: string): boolean {
   if (column === 'primary') return profile.primary !== undefined;
   if (column === 'extendedness') return profile.extendedness !== undefined;
-  if (column === 'ebv') return profile.ebv !== undefined;
   const [, band] = /^mag(?:err)?_(.)$/.exec(column) ?? [];
   return band === undefined || Object.keys(profile.bands).includes(band);
 }

@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import { type Examination, examineChunk } from '#adapters/chunk-examiner.ts';
+import type { ReferenceFiles } from '#adapters/chunk-source.ts';
 import { type Database, withDatabase } from '#adapters/duckdb.ts';
 import { fileDigest } from '#adapters/file-digest.ts';
 import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
+import { referredTo } from '#core/ancillary.ts';
 import { type ChunkRow, type PartRow, pixelsObjectKey, skinnyObjectKey, summaryObjectKey } from '#core/chunk.ts';
 import { claimChunk, moveChunk, readExpected, readRelease } from '#core/chunk-book.ts';
 import type { ChunkSummary } from '#core/chunk-summary.ts';
-import { TransientError } from '#core/errors.ts';
+import { InvariantError, TransientError } from '#core/errors.ts';
 import { chunkExecutionSchema, type IntakeRequest } from '#core/intake.ts';
 import { unreadable } from '#core/integrity.ts';
 import type { ObjectRef } from '#core/job.ts';
@@ -76,7 +78,9 @@ async function settle(work: Work): Promise<SettlementDocument['settlement']> {
   const manifest = await readExpected(services.table, chunk.release, chunk.name);
   const waived = await readWaivedCodes(services.table, chunk.release, chunk.chunkId);
   const expected = { declaredSha256, manifest };
-  const examination = await examineChunk(database, { path, ...chunk }, expected, release.spec.profile, waived);
+  const files = await stageReferences(work);
+  const { profile } = release.spec;
+  const examination = await examineChunk(database, { path, ...chunk }, expected, profile, waived, files);
   if (examination.kind === 'refused') return { outcome: 'quarantined', findings: [...examination.findings] };
   const accepted = await moveChunk(services.table, chunk, 'accept');
   if (!accepted || !(await moveChunk(services.table, accepted, 'derive'))) {
@@ -88,15 +92,39 @@ async function settle(work: Work): Promise<SettlementDocument['settlement']> {
   return derive(work, examination);
 }
 
+/** Brings the registered files that the release's chunks are read with, checked by their digests. */
+async function stageReferences({ release, services, folder }: Work): Promise<ReferenceFiles> {
+  const { profile, recipe, ancillary } = release.spec;
+  const bring = async (sha256: ChunkRow['sha256'] | undefined, name: string) => {
+    if (sha256 === undefined) return null;
+    const file = referredTo(ancillary, sha256);
+    if (!file) {
+      throw new InvariantError(`the release ${release.release} does not say where the ancillary file ${sha256} is`, {
+        code: 'ANCILLARY_UNRESOLVED',
+        hint: 'Registering resolves every file that profile and recipe name; this registration was written otherwise.',
+      });
+    }
+    const path = join(folder, name);
+    await services.lake.getFile(file.object.key, path, file.object.sha256);
+    return { path, healpix: file.healpix };
+  };
+  const map = await bring(recipe.dereddening?.map, 'map.parquet');
+  const tracts = await bring(profile.tract?.bounds, 'tracts.parquet');
+  return {
+    ...(map?.healpix ? { map: { path: map.path, healpix: map.healpix } } : {}),
+    ...(tracts ? { tracts: { path: tracts.path } } : {}),
+  };
+}
+
 async function derive(
   work: Work,
-  { profile: ofFile, values, findings }: Extract<Examination, { kind: 'accepted' }>,
+  { source, values, findings }: Extract<Examination, { kind: 'accepted' }>,
 ): Promise<SettlementDocument['settlement']> {
   const { database, services, release, chunk, path, folder } = work;
   const { profile, recipe } = release.spec;
   // By the profile as registered: which optional bands there are is a fact of the chunk's bytes, which the part's name has.
   const digest = recipeDigest(recipe, profile);
-  const derived = await writeSkinnyParts(database, path, folder, ofFile, recipe);
+  const derived = await writeSkinnyParts(database, path, folder, source.profile, recipe, source.relation);
   if (derived.kind === 'unreadable') return { outcome: 'quarantined', findings: [unreadable(derived.reason)] };
   const { files } = derived;
   const parts: PartRow[] = [];

@@ -6,10 +6,11 @@ import type { Cloud } from '#cli/context.ts';
 import { ROOT } from '#cli/home.ts';
 import { readJson } from '#cli/operations/read-json.ts';
 import { type Algorithm, algorithmSchema, configurationDigest } from '#core/algorithm.ts';
+import { type AncillaryFile, ancillaryFile, needAncillary } from '#core/ancillary.ts';
 import { sha256 } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
-import { profileSchema } from '#core/profile.ts';
-import { recipeProblems, recipeSchema } from '#core/recipe.ts';
+import { type Profile, profileSchema } from '#core/profile.ts';
+import { type Recipe, recipeProblems, recipeSchema } from '#core/recipe.ts';
 import {
   type Registration,
   type ReleaseSpec,
@@ -75,6 +76,7 @@ async function resolveSpec(cloud: Cloud, registration: Registration, folder: str
       hint: 'Take another recipe of schemas/recipes, or write one; a new recipe is a file there.',
     });
   }
+  const ancillary = await ancillaryOf(cloud, profile, recipe);
   const algorithms: ReleaseSpec['algorithms'] = {};
   for (const name of campaign.algorithms) {
     const algorithm: Algorithm = await readNamed('algorithms', name, algorithmSchema);
@@ -94,7 +96,21 @@ async function resolveSpec(cloud: Cloud, registration: Registration, folder: str
   });
   const trainingSet = await cloud.lake.putFile(`training/${digest}.parquet`, training, digest);
   const environment = await readFile(join(ROOT, 'bridge-agent', 'rail', 'requirements.txt'), 'utf8');
-  return { release, title, profile, recipe, trainingSet, campaign, algorithms, environmentDigest: sha256(environment) };
+  return {
+    ...{ release, title, profile, recipe, trainingSet, campaign, algorithms, environmentDigest: sha256(environment) },
+    ...(ancillary.length > 0 ? { ancillary } : {}),
+  };
+}
+
+/** The registered files that the profile and the recipe name, with what intake has to know of them. */
+async function ancillaryOf(cloud: Pick<Cloud, 'table'>, profile: Profile, recipe: Recipe): Promise<AncillaryFile[]> {
+  const { map } = recipe.dereddening ?? {};
+  const { bounds } = profile.tract ?? {};
+  const needed = [
+    ...(map ? [await needAncillary(cloud.table, map, ['map'], `the recipe ${recipe.name}`)] : []),
+    ...(bounds ? [await needAncillary(cloud.table, bounds, ['tracts'], `the profile ${profile.name}`)] : []),
+  ];
+  return needed.map(ancillaryFile);
 }
 
 async function readNamed<T>(

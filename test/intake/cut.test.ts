@@ -95,7 +95,7 @@ test('is checked when the recipe is read, and against the survey when a release 
   );
   expect(recipeProblems(recipe, profileNamed('lsst-dp1'))).toEqual([]);
   expect(recipeProblems(recipe, profileNamed('dc2-rail'))).toEqual([
-    'dereddening needs E(B-V); dc2-rail names no column for it',
+    'dereddening needs E(B-V); dc2-rail names no column for it, and the recipe no map',
     'the cut speaks of extendedness, which dc2-rail does not have',
   ]);
   expect(recipeProblems({ ...recipe, cut: 'mag_u < 25' }, profileNamed('des-dr2'))).toEqual([

@@ -280,7 +280,7 @@ export class MutationCampaign {
         [],
       );
       if (examined.kind === 'refused') return examined.findings.map(({ code }) => code).join(' ');
-      const meaning = await derive(database, path, folder, examined.profile);
+      const meaning = await derive(database, path, folder, examined.source.profile);
       if (meaning === null) return 'NOT_PARQUET';
       return meaning === sound.meaning ? 'accepted, same' : 'accepted, different';
     });

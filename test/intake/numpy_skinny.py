@@ -1,4 +1,6 @@
-"""The skinny table of a chunk again, by numpy: `python numpy_skinny.py CHUNK PROFILE RECIPE PART...`
+"""The skinny table of a chunk again, by numpy: `python numpy_skinny.py CHUNK PROFILE RECIPE [MAP DESCRIPTION] PART...`
+
+Where the recipe names a map of E(B-V), MAP is that file, and DESCRIPTION says how it is one.
 
 Prints one JSON object: rows, values compared, values that differ in the last rounded digit, and anything worse.
 """
@@ -11,12 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-chunk, profile_path, recipe_path, *parts = sys.argv[1:]
+chunk, profile_path, recipe_path, *rest = sys.argv[1:]
 with open(profile_path, encoding="utf8") as file:
     profile = json.load(file)
 with open(recipe_path, encoding="utf8") as file:
     recipe = json.load(file)
 
+has_map = "map" in recipe.get("dereddening", {})
+parts = rest[2:] if has_map else rest
 source = pq.read_table(chunk)
 result = pa.concat_tables([pq.ParquetFile(part).read() for part in parts])
 
@@ -29,11 +33,33 @@ def good(values: np.ndarray) -> np.ndarray:
     return np.isfinite(values) & ~np.isin(values, profile["missing"])
 
 
+def ebv_of_map() -> np.ndarray:
+    import astropy.units as u
+    from cdshealpix import nested, ring
+    from astropy.coordinates import Latitude, Longitude, SkyCoord
+
+    with open(rest[1], encoding="utf8") as file:
+        about = json.load(file)
+    longitude, latitude = column(profile["ra"]), column(profile["dec"])
+    if about["frame"] == "galactic":
+        place = SkyCoord(longitude * u.deg, latitude * u.deg, frame="icrs").galactic
+        longitude, latitude = place.l.deg, place.b.deg
+    angles = Longitude(longitude, u.deg), Latitude(latitude, u.deg)
+    if about["scheme"] == "ring":
+        pixels = ring.lonlat_to_healpix(*angles, 2 ** about["order"])
+    else:
+        pixels = nested.lonlat_to_healpix(*angles, about["order"])
+    table = pq.read_table(rest[0])
+    values = np.full(12 * 4 ** about["order"], np.nan)
+    values[table[about["pixel"]].to_numpy()] = table[about["value"]].to_numpy()
+    return values[pixels.astype(int)]
+
+
 expected: dict[str, np.ndarray] = {}
 count = source.num_rows
 reddening = np.zeros(count)
 if "dereddening" in recipe:
-    reddening = column(profile["ebv"])
+    reddening = ebv_of_map() if has_map else column(profile["ebv"])
     reddening = np.where(np.isfinite(reddening) & (reddening >= 0), reddening, np.nan)
 unit = 10.0 ** recipe["decimals"]
 with np.errstate(all="ignore"):

@@ -3,8 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { openChunk, type ReferenceFiles } from '#adapters/chunk-source.ts';
 import { withDatabase } from '#adapters/duckdb.ts';
 import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
+import { readValues } from '#adapters/value-reader.ts';
+import type { HealpixMap } from '#core/ancillary.ts';
+import { sha256 } from '#core/digest.ts';
 import { profileOfFile } from '#core/profile.ts';
 import type { Recipe } from '#core/recipe.ts';
 import {
@@ -32,30 +36,91 @@ const judgementSchema = z.object({
 });
 
 let cases = 0;
-async function derive(survey: Survey, recipe: Recipe, options: SurveyChunkOptions, columns?: readonly string[]) {
+async function derive(
+  survey: Survey,
+  recipe: Recipe,
+  options: SurveyChunkOptions,
+  columns?: readonly string[],
+  map?: NonNullable<ReferenceFiles['map']>,
+) {
   cases += 1;
   const [chunk, profilePath, recipePath] = ['chunk.parquet', 'profile.json', 'recipe.json'].map((name) =>
     join(folder, `${cases}-${name}`),
   );
   const own = await mkdtemp(join(folder, 'parts-'));
   const profile = profileNamed(survey);
+  let withoutEbv = 0;
   const files = await withDatabase({ threads: 2 }, async (database) => {
     await writeSurveyChunk(database, chunk ?? '', survey, options);
     const ofFile = columns ? profileOfFile(profile, new Set(columns)) : profile;
-    const derived = await writeSkinnyParts(database, chunk ?? '', own, ofFile, recipe);
+    const source = await openChunk(database, chunk ?? '', ofFile, map ? { map } : {});
+    const values = await readValues(database, chunk ?? '', source.profile, source.relation);
+    if (values.kind === 'statistics') withoutEbv = values.statistics.rows - (values.statistics.withEbv ?? 0);
+    const derived = await writeSkinnyParts(database, chunk ?? '', own, source.profile, recipe, source.relation);
     return derived.kind === 'parts' ? derived.files : [];
   });
+  const ofMap = map ? [map.path, join(folder, `${cases}-map.json`)] : [];
+  if (map && ofMap[1]) await writeFile(ofMap[1], JSON.stringify(map.healpix));
   await writeFile(profilePath ?? '', JSON.stringify(profile));
   await writeFile(recipePath ?? '', JSON.stringify(recipe));
   const paths = files.map(({ path }) => path);
   const judge = async () =>
     judgementSchema.parse(
       JSON.parse(
-        await runChecker('test/intake/numpy_skinny.py', chunk ?? '', profilePath ?? '', recipePath ?? '', ...paths),
+        await runChecker(
+          'test/intake/numpy_skinny.py',
+          chunk ?? '',
+          profilePath ?? '',
+          recipePath ?? '',
+          ...ofMap,
+          ...paths,
+        ),
       ),
     );
-  return { files, judge };
+  return { files, judge, withoutEbv };
 }
+
+const EVERYWHERE = { quantity: 'ebv', pixel: 'hpx', value: 'sfd' } as const;
+
+describe.each([
+  { order: 7, scheme: 'nested', frame: 'icrs' },
+  { order: 9, scheme: 'ring', frame: 'icrs' },
+  { order: 6, scheme: 'nested', frame: 'galactic' },
+  { order: 8, scheme: 'ring', frame: 'galactic' },
+] as const)('a map of E(B-V), $scheme of order $order in $frame', (facts) => {
+  const healpix: HealpixMap = { ...EVERYWHERE, ...facts };
+  const { coefficients } = recipeNamed('gold-dereddened').dereddening ?? { coefficients: {} };
+  const recipe: Recipe = { ...recipeNamed('skinny'), dereddening: { coefficients, map: sha256('the map') } };
+  const pixels = 12 * 4 ** facts.order;
+  /** A value that tells each pixel from its neighbours, and in some pixels none: a hole, NaN, UNSEEN, less than 0. */
+  const values = `CASE range % 97 WHEN 0 THEN 'nan'::DOUBLE WHEN 1 THEN -1.6375e30 WHEN 2 THEN -0.01 ELSE (range * 7919 % 1000) / 5000 END`;
+
+  // dc2-rail has no E(B-V) of its own.
+  test('dereddens the objects in each of its pixels as numpy does, all over the sky', async () => {
+    const map = join(folder, `map-${facts.scheme}-${facts.frame}.parquet`);
+    await withDatabase({ threads: 1 }, (database) =>
+      database.run(
+        `COPY (SELECT range AS hpx, ${values} AS sfd FROM range(${pixels}) WHERE range % 101 > 0) TO '${map}' (FORMAT parquet)`,
+      ),
+    );
+    const all = {
+      ra: 'CASE WHEN i < 20 THEN v ELSE u1 * 360 END',
+      dec: 'CASE WHEN i < 20 THEN v ELSE degrees(asin(2 * u2 - 1)) END',
+    };
+    const options = { rows: 20_000, edges: true, replace: all };
+
+    const { judge, withoutEbv } = await derive('dc2-rail', recipe, options, undefined, { path: map, healpix });
+    const { rows, compared, lastDigit, worse } = await judge();
+
+    expect(worse).toEqual([]);
+    expect(rows).toBe(20_000);
+    expect(compared).toBeGreaterThan(100_000);
+    expect(lastDigit / compared).toBeLessThan(1e-3);
+    // 3 of 97 and 1 of 101.
+    expect(withoutEbv).toBeGreaterThan(500);
+    expect(withoutEbv).toBeLessThan(1200);
+  });
+});
 
 describe.each(SURVEYS)('%s', (survey) => {
   test('derives what numpy computes, at the edges too', async () => {
