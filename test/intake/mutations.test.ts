@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type CaseResult, MutationCampaign } from '#test/intake/mutations.ts';
 
-/** The short form of test/intake/mutation-campaign.ts. */
+/** The short form of `npm run chaos -- intake`. */
 const CASES = 100;
 
 test(`${CASES} damaged files: each is refused with a code, or means what the sound one means`, async () => {
