@@ -10,7 +10,7 @@ import { TransientError } from '#core/errors.ts';
 import { type ExitRecord, type JobResult, jobResultSchema, type ReturnedObject } from '#core/job.ts';
 import { answerOf } from '#core/job-answer.ts';
 
-const EXTENSIONS = { points: 'parquet', pdf: 'parquet', model: 'pkl', evaluation: 'json' } as const;
+const EXTENSIONS = { points: 'parquet', pdf: 'parquet', archive: 'hdf5', model: 'pkl', evaluation: 'json' } as const;
 
 /** The last record of every unit, in the order of their ids. */
 function lastRecords(work: Work, { journal, scratch }: AgentContext): readonly ExitRecord[] {

@@ -1,13 +1,15 @@
 import { z } from 'zod';
+import { ANCILLARY_KINDS } from '#core/ancillary.ts';
 import { type Canonical, type Digest, digestOf } from '#core/digest.ts';
-import { nameSchema } from '#core/job.ts';
+import { InputError } from '#core/errors.ts';
+import { digestSchema, nameSchema } from '#core/job.ts';
 import { BANDS } from '#core/profile.ts';
 
 /**
  * The version of what the worker itself does to magnitudes and p(z) (bridge-agent/rail/ponte_rail/treatment.py holds
  * the same number). Raise both with any change there that changes an output byte.
  */
-const TREATMENT_VERSION = 1;
+const TREATMENT_VERSION = 2;
 
 /**
  * A number with a fraction, as text: `1e-3`, `0.10` and `0.1` are one number with many spellings, and the digest of a
@@ -42,6 +44,17 @@ const parameterSchema = z.strictObject({
   meaning: z.string().min(1),
 });
 
+/** Modules that can give no reproducible estimate; the worker refuses the same (ponte_rail/algorithm.py). */
+const REFUSED: ReadonlySet<string> = new Set(['rail.estimation.algos.sklearn_neurnet']);
+
+/** `sha256` is null as long as no content has been agreed on: then the algorithm is refused, with what to register. */
+const ancillaryNeedSchema = z.strictObject({
+  name: nameSchema,
+  kind: z.enum(ANCILLARY_KINDS),
+  sha256: digestSchema.nullable(),
+  meaning: z.string().min(1),
+});
+
 const className = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/);
 const bandSchema = z.enum(BANDS);
 
@@ -54,7 +67,13 @@ export const algorithmSchema = z.strictObject({
   description: z.string().min(1),
   references: z.array(z.string()),
   rail: z.strictObject({
-    module: z.string().regex(/^rail(\.[A-Za-z_][A-Za-z0-9_]*)+$/),
+    module: z
+      .string()
+      .regex(/^rail(\.[A-Za-z_][A-Za-z0-9_]*)+$/)
+      .refine(
+        (module) => !REFUSED.has(module),
+        'fits its scaler again on every slice: its p(z) depend on the neighbours',
+      ),
     informer: className,
     estimator: className,
   }),
@@ -66,6 +85,15 @@ export const algorithmSchema = z.strictObject({
   grid: z.strictObject({ zMin: decimalSchema, zMax: decimalSchema, points: z.int().min(2) }),
   /** Most rows that go through RAIL at a time; memory grows with it. */
   chunkSize: z.int().min(2),
+  /**
+   * `equal`: as few slices as `chunkSize` allows, of equal length, because no p(z) depends on its slice. `fixed`: as
+   * RAIL slices a file, `chunkSize` rows at a time from the first one, because p(z) do depend on it.
+   */
+  slicing: z.enum(['equal', 'fixed']),
+  /** What magnitudes and errors reach RAIL as, in training and estimation alike. */
+  floatType: z.enum(['float32', 'float64']),
+  /** Where the algorithm's ensemble holds the number of the best template; null for codes without templates. */
+  bestTemplate: z.string().nullable(),
   nonDetection: z.strictObject({
     /** What RAIL reads as "not detected" in place of a magnitude and of its error. */
     magnitude: decimalSchema,
@@ -76,6 +104,8 @@ export const algorithmSchema = z.strictObject({
   }),
   /** Files outside the packages that the estimator reads; made by the environment step. */
   referenceData: z.enum(['bpz']).nullable(),
+  /** Registered ancillary files that it cannot run without: what for, of which kind, and which content. */
+  ancillary: z.array(ancillaryNeedSchema),
   parameters: z.record(z.string().regex(/^[a-z][a-z0-9_]*$/), parameterSchema),
   resources: z.strictObject({
     memoryMb: z.int().positive(),
@@ -105,8 +135,25 @@ export function configurationDigest(algorithm: Algorithm): Digest {
     referenceBand: algorithm.referenceBand,
     grid: algorithm.grid,
     chunkSize: algorithm.chunkSize,
+    slicing: algorithm.slicing,
+    floatType: algorithm.floatType,
+    bestTemplate: algorithm.bestTemplate,
     nonDetection,
     referenceData: algorithm.referenceData,
+    ancillary: algorithm.ancillary.map(({ meaning: _prose, ...need }) => need),
     parameters,
+  });
+}
+
+/**
+ * Refuses an algorithm that needs an ancillary file of which no content has been agreed on.
+ * @throws {InputError} `ANCILLARY_UNKNOWN`
+ */
+export function requireAncillary({ name, ancillary }: Algorithm): void {
+  const missing = ancillary.find(({ sha256 }) => sha256 === null);
+  if (!missing) return;
+  throw new InputError(`the algorithm ${name} needs the ancillary file ${missing.name}, which has no content yet`, {
+    code: 'ANCILLARY_UNKNOWN',
+    hint: `Register it with \`ponte ancillary register\`, kind ${missing.kind}, and name its digest in schemas/algorithms/${name}.json. It is: ${missing.meaning}`,
   });
 }

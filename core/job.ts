@@ -90,8 +90,8 @@ export const batchSchema = z.strictObject({
 });
 export type Batch = z.infer<typeof batchSchema>;
 
-/** `points`: keys and point estimates. `pdf`: p(z) on the grid. `model`: pickle. `evaluation`: JSON. */
-export const outputNameSchema = z.enum(['points', 'pdf', 'model', 'evaluation']);
+/** `points`: keys and point estimates. `pdf`: packed p(z). `archive`: qp HDF5. `model`: pickles. `evaluation`: JSON. */
+export const outputNameSchema = z.enum(['points', 'pdf', 'archive', 'model', 'evaluation']);
 
 /** One file the worker wrote; `path` is absolute, on scratch. */
 export const producedFileSchema = z.strictObject({
@@ -142,6 +142,8 @@ export interface WorkerTask {
   readonly algorithm: string;
   readonly configurationDigest: Digest;
   readonly threads: number;
+  /** Whether `estimate` also leaves RAIL's own p(z) as qp HDF5. */
+  readonly archive?: boolean;
   readonly training: { readonly path: string; readonly sha256: Digest } | null;
   readonly heldOut: HeldOut | null;
   readonly model: { readonly path: string; readonly sha256: Digest } | null;

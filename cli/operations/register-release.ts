@@ -5,7 +5,7 @@ import { fileDigest } from '#adapters/file-digest.ts';
 import type { Cloud } from '#cli/context.ts';
 import { ROOT } from '#cli/home.ts';
 import { readJson } from '#cli/operations/read-json.ts';
-import { type Algorithm, algorithmSchema, configurationDigest } from '#core/algorithm.ts';
+import { type Algorithm, algorithmSchema, configurationDigest, requireAncillary } from '#core/algorithm.ts';
 import { type AncillaryFile, ancillaryFile, needAncillary } from '#core/ancillary.ts';
 import { sha256 } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
@@ -80,6 +80,7 @@ async function resolveSpec(cloud: Cloud, registration: Registration, folder: str
   const algorithms: ReleaseSpec['algorithms'] = {};
   for (const name of campaign.algorithms) {
     const algorithm: Algorithm = await readNamed('algorithms', name, algorithmSchema);
+    requireAncillary(algorithm);
     algorithms[name] = {
       configurationDigest: configurationDigest(algorithm),
       secondsPerThousandRows: Number(algorithm.resources.secondsPerThousandRows),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { posteriorColumns, type TableShape } from '#core/hats/columns.ts';
 import { KEYS_TABLE, pointsTable, selectedColumns } from '#core/hats/leaf.ts';
 import { INDEX_COLUMN } from '#core/healpix.ts';
-import { parquetRelation, quoteIdentifier, quoteLiteral } from '#core/sql.ts';
+import { parquetRelation, quoteIdentifier } from '#core/sql.ts';
 
 /** The grid that p(z) lies on: `points` values of z, evenly from `zMin` to `zMax`. */
 export const gridSchema = z.strictObject({ zMin: z.number(), zMax: z.number(), points: z.int().min(2) });
@@ -20,10 +20,7 @@ export const POSTERIOR_KEY_VALUES = {
   'ponte.packing': 'linear: p(z_k) = peak * byte_k / 255, as qp.packing_utils.linear_unpack_from_rowmax',
 };
 
-/** Largest byte: the peak of each p(z). */
-const FULL_SCALE = 255;
-
-/** Where an algorithm's p(z) are: local Parquet files with `objectId` and `pdf`. */
+/** Where an algorithm's p(z) are: local Parquet files with `objectId`, `pz` and `pz_peak`, as the worker packs them. */
 export interface AlgorithmPosteriors {
   readonly name: string;
   readonly pdfs: readonly string[];
@@ -31,25 +28,16 @@ export interface AlgorithmPosteriors {
 
 export const posteriorTable = (algorithm: string): string => `posteriors_of_${algorithm}`;
 
-/**
- * p(z) of the objects that have estimates, a byte per grid point and the peak. Where p(z) is unusable (flag 4) the
- * worker leaves what the algorithm gave, NaN included; there are no estimates then and hence no p(z).
- *
- * Rounding is that of qp's `linear_pack_from_rowmax`, half to even, on values in the same order of operations: equal
- * byte for byte. Text of two digits per byte is the fastest way to a BLOB in DuckDB's SQL.
- */
+/** p(z) of the objects that have estimates, a byte per grid point and the peak (ponte_rail/packing.py). */
 export function createPosteriorSql({ name, pdfs }: AlgorithmPosteriors): string {
   const [bytes, peak] = [quoteIdentifier(`${name}_pz`), quoteIdentifier(`${name}_pz_peak`)];
   const target = `CREATE OR REPLACE TEMP TABLE ${quoteIdentifier(posteriorTable(name))} AS`;
   if (pdfs.length === 0) {
     return `${target} SELECT NULL::BIGINT AS objectId, NULL::BLOB AS ${bytes}, NULL::FLOAT AS ${peak} LIMIT 0`;
   }
-  const digits = Array.from({ length: FULL_SCALE + 1 }, (_, byte) => quoteLiteral(byte.toString(16).padStart(2, '0')));
-  const byte = `[${digits.join(', ')}][1 + round_even(${FULL_SCALE} * p / top, 0)::INTEGER]`;
   const estimated = `SELECT objectId FROM ${quoteIdentifier(pointsTable(name))} WHERE ${quoteIdentifier(`${name}_z_mode`)} IS NOT NULL`;
-  return `${target} SELECT objectId, unhex(array_to_string(list_transform(pdf, lambda p: ${byte}), '')) AS ${bytes},
-    top::FLOAT AS ${peak} FROM (SELECT objectId, pdf, list_max(pdf) AS top FROM ${parquetRelation(pdfs)}
-    WHERE objectId IN (${estimated}))`;
+  return `${target} SELECT objectId, pz AS ${bytes}, pz_peak AS ${peak} FROM ${parquetRelation(pdfs)}
+    WHERE objectId IN (${estimated})`;
 }
 
 /** Objects with estimates and without p(z) of the right length. */

@@ -97,16 +97,19 @@ export async function writeParts(
   });
 }
 
-/** Two peaks, the higher at z; not a number where the flags say so, as the worker leaves it. */
+/** Two peaks, the higher at z, packed as the worker does, NULL where the flags say so; and unpacked, for comparison. */
 async function writePdfs(database: Database, folder: string): Promise<Record<string, readonly string[]>> {
   const peak = (at: string, width: string) => `exp(-pow((k * 0.01e0 - ${at}) / ${width}, 2) / 2)`;
   const value = `(${peak('z', 'width')} + 0.3 * ${peak('(3 - z)', '0.1')}) / (3 * width)`;
   const found: Record<string, readonly string[]> = {};
   for (const name of ALGORITHMS) {
     const path = join(folder, `${name}-pdf.parquet`);
-    await database.run(`COPY (SELECT objectId, list_transform(range(301),
-      lambda k: CASE WHEN i % ${FLAGGED_EVERY} = 0 THEN 'nan'::DOUBLE ELSE ${value} END) AS pdf FROM sky
-      WHERE ${hasPoints(name)}) TO ${quoteLiteral(path)}
+    const packed = `unhex(array_to_string(list_transform(pdf, lambda p: printf('%02x', round_even(255 * p / top, 0)::INTEGER)), ''))`;
+    const sound = `i % ${FLAGGED_EVERY} <> 0`;
+    await database.run(`COPY (SELECT objectId, CASE WHEN ${sound} THEN ${packed} END AS pz,
+      CASE WHEN ${sound} THEN top::FLOAT END AS pz_peak, pdf FROM (SELECT i, objectId, pdf, list_max(pdf) AS top FROM
+      (SELECT i, objectId, list_transform(range(301), lambda k: ${value}) AS pdf FROM sky WHERE ${hasPoints(name)})))
+      TO ${quoteLiteral(path)}
       (FORMAT parquet, COMPRESSION zstd, KV_METADATA {'ponte.grid': '{"zMin": 0.0, "zMax": 3.0, "points": 301}'})`);
     found[name] = [path];
   }

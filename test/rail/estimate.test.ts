@@ -36,6 +36,7 @@ async function estimate(algorithm: string, model: string, folder: string, thread
     model,
     threads,
     units,
+    archive: true,
     folder: join(rail.folder, folder),
   });
   const ended = await runWorker(rail, path);
@@ -89,7 +90,7 @@ describe.each(['bpz', 'fzboost'] as const)('the estimate of %s', (algorithm) => 
     expect(again.outputs.map(({ name, sha256 }) => [name, sha256])).toEqual(
       record.outputs.map(({ name, sha256 }) => [name, sha256]),
     );
-    expect(again.outputs).toHaveLength(2);
+    expect(again.outputs).toHaveLength(3);
   });
 
   test('says in its record what it left, what it cost and with which versions', async () => {
@@ -98,7 +99,7 @@ describe.each(['bpz', 'fzboost'] as const)('the estimate of %s', (algorithm) => 
       expect(output).toMatchObject({ sha256: sha256(content), sizeBytes: content.length, rows: ROWS });
     }
     const folder = join(outputOf(record, 'pdf'), '..');
-    expect((await readdir(folder)).sort()).toEqual(['exit.json', 'pdf.parquet', 'points.parquet']);
+    expect((await readdir(folder)).sort()).toEqual(['archive.hdf5', 'exit.json', 'pdf.parquet', 'points.parquet']);
     expect(record.outcome).toBe('succeeded');
     expect(record.seconds.compute).toBeGreaterThan(0);
     expect(record.seconds.wall).toBeGreaterThanOrEqual(record.seconds.import + record.seconds.compute);
@@ -108,7 +109,7 @@ describe.each(['bpz', 'fzboost'] as const)('the estimate of %s', (algorithm) => 
   });
 
   test('has the estimates that RAIL and qp compute from the same p(z)', async () => {
-    const files = [outputOf(record, 'points'), outputOf(record, 'pdf')];
+    const files = [outputOf(record, 'points'), outputOf(record, 'archive')];
     const largest = await fixture(rail, z.record(z.string(), z.number()), 'definitions', algorithm, ...files);
     expect(Object.keys(largest)).toHaveLength(8);
     // float32 near z = 3 has steps of 2.4e-7.

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -15,6 +15,14 @@ const home = join(repository, '.ponte');
 const log = (line: string) => console.log(line);
 
 export const algorithmsFolder = join(repository, 'schemas', 'algorithms');
+
+/** The registered algorithms, and those of them that need no file that is still to be registered. */
+export const registeredAlgorithms = readdirSync(algorithmsFolder)
+  .filter((file) => file.endsWith('.json'))
+  .map((file) => file.replace('.json', ''));
+export const runnableAlgorithms = registeredAlgorithms.filter((name) =>
+  readAlgorithm(name).ancillary.every(({ sha256 }) => sha256 !== null),
+);
 
 export function readAlgorithm(name: string): Algorithm {
   return algorithmSchema.parse(JSON.parse(readFileSync(join(algorithmsFolder, `${name}.json`), 'utf8')));
@@ -58,6 +66,7 @@ export async function makeTask(
     readonly training?: string;
     readonly model?: string;
     readonly threads?: number;
+    readonly archive?: boolean;
   },
   change: (task: WorkerTask) => WorkerTask = (task) => task,
 ): Promise<{ readonly path: string; readonly task: WorkerTask }> {
@@ -78,6 +87,7 @@ export async function makeTask(
     algorithm: options.algorithm,
     configurationDigest: configurationDigest(readAlgorithm(options.algorithm)),
     threads: options.threads ?? 1,
+    archive: options.archive ?? false,
     training: options.training ? await reference(options.training) : null,
     heldOut: options.training ? { fraction: 0.1, seed: 42 } : null,
     model: options.model ? await reference(options.model) : null,

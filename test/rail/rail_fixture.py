@@ -91,61 +91,117 @@ def ids(path: str) -> list[str]:
 
 
 def plain(algorithm: str, model: str, part_path: str, pdf_path: str) -> list[dict[str, Any]]:
-    """Three times ten random objects through RAIL as its manual says, against the worker's p(z)."""
+    """Three times ten random objects through RAIL as its manual says, packed by qp, against the worker's p(z)."""
     table, found = pq.read_table(part_path), pq.read_table(pdf_path)
     return [_compare_with_plain(algorithm, model, table, found, seed) for seed in (1, 2, 3)]
 
 
 def _compare_with_plain(algorithm: str, model: str, table: pa.Table, found: pa.Table, seed: int) -> dict[str, Any]:
     """HDF5 in, HDF5 out, one call."""
-    import h5py
-    import tables_io
+    from qp.parameterizations.packed_interp.packing_utils import linear_pack_from_rowmax
 
     rows = np.sort(np.random.default_rng(seed).choice(len(table), 10, replace=False))
     with tempfile.TemporaryDirectory() as folder:
-        columns = {"id": table["objectId"].to_numpy()[rows]}
-        for band in BANDS:
-            value = table[f"mag_{band}"].to_numpy()[rows]
-            missing = np.isnan(value)
-            columns[f"mag_{band}_lsst"] = np.where(missing, np.float32(99), value)
-            columns[f"mag_err_{band}_lsst"] = np.where(missing, np.float32(1), table[f"magerr_{band}"].to_numpy()[rows])
-        tables_io.write({"photometry": columns}, f"{folder}/in.hdf5")
-        stage = _estimator(algorithm, model, f"{folder}/in.hdf5", f"{folder}/out.hdf5")
-        stage.run()
-        stage.finalize()
-        with h5py.File(f"{folder}/out.hdf5") as file:
-            expected, xvals = file["data/yvals"][:], np.ravel(file["meta/xvals"][:])
-            same_ids = np.array_equal(file["ancil/id"][:], found["objectId"].to_numpy()[rows])
-    values = np.array([found["pdf"][int(row)].as_py() for row in rows], dtype=np.float64)
+        file = _run_plainly(algorithm, model, table.take(rows), folder)
+        expected, ids = file["data/yvals"][:], file["ancil/id"][:]
+        xvals = np.ravel(file["meta/xvals"][:])
+        file.close()
+    same_ids = np.array_equal(ids, found["objectId"].to_numpy()[rows])
+    packed, peaks = linear_pack_from_rowmax(expected)
+    given = [found["pz"][int(row)].as_py() for row in rows]
+    same = all(theirs.tobytes() == ours for theirs, ours in zip(packed, given))
+    same &= np.array_equal(np.ravel(peaks).astype("f4"), found["pz_peak"].to_numpy()[rows])
     return {
         "sameIds": bool(same_ids),
         "sameGrid": bool(np.array_equal(xvals, GRID)),
-        "sameBits": values.tobytes() == expected.tobytes(),
+        "sameBits": bool(same),
         "shape": list(expected.shape),
         "dtype": str(expected.dtype),
         "largest": float(expected.max()),
     }
 
 
+def archived(algorithm: str, model: str, part_path: str, archive_path: str, pdf_path: str) -> dict[str, Any]:
+    """All of a part in one plain RAIL call against the worker's archive, data set by data set, bit for bit; and what
+    packing loses, of the p(z) that were packed: W1 in redshift, L1 of the stacked N(z), shift of the mean redshift."""
+    import h5py
+    import qp
+
+    table, packed = pq.read_table(part_path), pq.read_table(pdf_path)
+    with tempfile.TemporaryDirectory() as folder, h5py.File(archive_path) as ours:
+        theirs = _run_plainly(algorithm, model, table, folder)
+        names = {f"{group}/{name}" for group in ("data", "meta") for name in theirs[group]}
+        different = [name for name in sorted(names) if theirs[name][()].tobytes() != ours[name][()].tobytes()]
+        same_ids = np.array_equal(ours["ancil/id"][:], table["objectId"].to_numpy())
+        theirs.close()
+        ensemble = qp.read(f"{folder}/out.hdf5")
+        on_grid = ensemble.metadata.get("xvals") is not None and np.array_equal(np.ravel(ensemble.metadata["xvals"]), GRID)
+        pdf = ensemble.objdata["yvals"] if on_grid else ensemble.pdf(GRID)
+    known = packed["pz"].is_valid().to_numpy(zero_copy_only=False)
+    bytes_ = np.stack([np.frombuffer(value.as_py(), np.uint8) for value in packed["pz"] if value.is_valid])
+    peaks = packed["pz_peak"].to_numpy()[known].astype("f8")[:, None]
+    exact, coarse = (values / np.trapezoid(values, GRID, axis=1)[:, None] for values in (pdf[known], peaks * bytes_ / 255))
+    step = GRID[1] - GRID[0]
+    return {
+        "names": sorted(names),
+        "different": different,
+        "sameIds": bool(same_ids),
+        "packed": int(known.sum()),
+        "w1Median": float(np.median(np.abs(np.cumsum(exact - coarse, axis=1)).sum(axis=1) * step * step)),
+        "nzL1": float(np.abs(exact.mean(axis=0) - coarse.mean(axis=0)).sum() * step),
+        "meanShift": float(np.abs(((exact - coarse) * GRID).sum(axis=1) * step).mean()),
+    }
+
+
+def _registered(algorithm: str) -> dict[str, Any]:
+    folder = Path(__file__).resolve().parents[2] / "schemas" / "algorithms"
+    return json.loads((folder / f"{algorithm}.json").read_text())
+
+
+def _run_plainly(algorithm: str, model: str, table: pa.Table, folder: str) -> Any:
+    """HDF5 in, HDF5 out, one call; the open file."""
+    import h5py
+    import tables_io
+
+    columns = {"id": table["objectId"].to_numpy()}
+    for band in BANDS:
+        value = table[f"mag_{band}"].to_numpy()
+        missing = np.isnan(value)
+        columns[f"mag_{band}"] = np.where(missing, np.float32(99), value)
+        columns[f"magerr_{band}"] = np.where(missing, np.float32(1), table[f"magerr_{band}"].to_numpy())
+    tables_io.write({"photometry": columns}, f"{folder}/in.hdf5")
+    stage = _estimator(algorithm, model, f"{folder}/in.hdf5", f"{folder}/out.hdf5")
+    stage.run()
+    stage.finalize()
+    return h5py.File(f"{folder}/out.hdf5")
+
+
 def _estimator(algorithm: str, model: str, source: str, target: str) -> Any:
+    """RAIL's defaults, with our names of columns. One chunk; DNF's p(z) depend on it, so there it is the registered one."""
+    import importlib
+
+    registered = _registered(algorithm)
+    stage = getattr(importlib.import_module(registered["rail"]["module"]), registered["rail"]["estimator"])
+    wanted: dict[str, Any] = {
+        "bands": [f"mag_{band}" for band in BANDS],
+        "err_bands": [f"magerr_{band}" for band in BANDS],
+        "ref_band": "mag_i",
+        "mag_limits": {f"mag_{band}": float(limit) for band, limit in registered["nonDetection"]["limits"].items()},
+        "bpz_ref_data_path": os.path.join(sys.prefix, "share", "ponte", "bpz"),
+    }
     common = {"model": model, "input": source, "output": target, "hdf5_groupname": "photometry", "id_col": "id"}
-    if algorithm == "bpz":
-        from rail.estimation.algos.bpz_lite import BPZliteEstimator
-
-        data = os.path.join(sys.prefix, "share", "ponte", "bpz")
-        return BPZliteEstimator.make_stage(name="plain", bpz_ref_data_path=data, **common)
-    from rail.estimation.algos.flexzboost import FlexZBoostEstimator
-
-    return FlexZBoostEstimator.make_stage(name="plain", **common)
+    common["chunk_size"] = registered["chunkSize"] if registered["slicing"] == "fixed" else 1_000_000
+    known = {name: value for name, value in wanted.items() if name in stage.config_options}
+    return stage.make_stage(name="plain", **known, **common)
 
 
-def definitions(algorithm: str, points_path: str, pdf_path: str) -> dict[str, float]:
+def definitions(algorithm: str, points_path: str, archive_path: str) -> dict[str, float]:
     """Largest difference of each estimate from RAIL's or qp's own function of the same p(z), over 200 rows."""
     import qp
     from rail.core.point_estimation import PointEstimationMixin
 
     table = pq.read_table(points_path).slice(0, 200)
-    pdf = np.array(pq.read_table(pdf_path)["pdf"].to_pylist()[:200])
+    pdf = qp.read(archive_path).objdata["yvals"][:200]
     ensemble = qp.Ensemble(qp.interp, data={"xvals": GRID, "yvals": pdf})
     expected = {
         "z_best": PointEstimationMixin()._calculate_best_point_estimate(ensemble, GRID),
@@ -182,8 +238,8 @@ def metrics(algorithm: str, model: str, training: str, held_out: str) -> dict[st
     table = table.filter(pa.array([str(value) in wanted for value in table["objectId"].to_pylist()]))
     columns = {"id": table["objectId"].to_numpy(), "redshift": table["redshift"].to_numpy()}
     for band in BANDS:
-        columns[f"mag_{band}_lsst"] = table[f"mag_{band}"].fill_null(99.0).to_numpy()
-        columns[f"mag_err_{band}_lsst"] = table[f"magerr_{band}"].fill_null(1.0).to_numpy()
+        columns[f"mag_{band}"] = table[f"mag_{band}"].fill_null(99.0).to_numpy()
+        columns[f"magerr_{band}"] = table[f"magerr_{band}"].fill_null(1.0).to_numpy()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         tables_io.write({"photometry": columns}, "in.hdf5")

@@ -1,64 +1,111 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import {
-  algorithmsFolder,
   fixture,
   makePart,
   makeTask,
   outputOf,
   prepareRail,
   type Rail,
+  readAlgorithm,
   readRecord,
+  registeredAlgorithms,
+  runnableAlgorithms,
   runWorker,
   trainModel,
+  type Unit,
 } from './rail-worker.ts';
 
-const ROWS = 200;
-const others = readdirSync(algorithmsFolder)
-  .map((file) => file.replace('.json', ''))
-  .filter((name) => !['bpz', 'fzboost'].includes(name));
+/** Two of DNF's slices of 500 and a rest. */
+const ROWS = 1203;
+const TRAINED_ON = 300;
+/** Two trainings, two estimates and a plain call, of which each starts RAIL. */
+const TIMEOUT_MS = 240_000;
 
 let rail: Rail;
 let part: string;
+let before: string;
 
 beforeAll(async () => {
   rail = await prepareRail('registered');
   part = await makePart(rail, 'part.parquet', 0, ROWS);
-});
+  before = await makePart(rail, 'before.parquet', 5000, 3);
+}, TIMEOUT_MS);
 
-const rowsSchema = z.array(z.record(z.string(), z.union([z.number(), z.string(), z.null()])));
-
-async function estimate(algorithm: string, model: string, folder: string) {
-  const units = [{ input: part, rows: ROWS }];
-  const { path, task } = await makeTask({
-    kind: 'estimate',
-    algorithm,
-    model,
-    units,
-    folder: join(rail.folder, folder),
-  });
+async function estimate(algorithm: string, model: string, folder: string, units: readonly Unit[], threads: number) {
+  const options = { kind: 'estimate', algorithm, model, units, threads, archive: true } as const;
+  const { path, task } = await makeTask({ ...options, folder: `${rail.folder}/${folder}` });
   const ended = await runWorker(rail, path);
   expect(ended.code, ended.stderr).toBe(0);
-  return await readRecord(task);
+  return await readRecord(task, units.length - 1);
 }
 
-/** Two trainings and two estimates. */
-const TIMEOUT_MS = 120_000;
+const comparisonSchema = z.strictObject({
+  names: z.array(z.string()),
+  different: z.array(z.string()),
+  sameIds: z.boolean(),
+  packed: z.int(),
+  w1Median: z.number(),
+  nzL1: z.number(),
+  meanShift: z.number(),
+});
 
-test.each(others)('%s needs no more than its file: equal training gives equal estimates', {
-  timeout: TIMEOUT_MS,
-}, async (algorithm) => {
-  // GPz pickles the time of day with its model, so models are compared by what they estimate.
-  const first = await estimate(algorithm, await trainModel(rail, algorithm, 300), `${algorithm}-first`);
-  const again = await estimate(algorithm, await trainModel(rail, algorithm, 300), `${algorithm}-again`);
-  const digests = (record: typeof first) => record.outputs.map(({ name, sha256 }) => [name, sha256]);
-  expect(digests(first)).toHaveLength(2);
-  expect(digests(again)).toEqual(digests(first));
+test('the eight algorithms and the control are registered', () => {
+  expect(registeredAlgorithms).toEqual(
+    expect.arrayContaining(['bpz', 'cmnn', 'dnf', 'fzboost', 'gpz', 'knn', 'lephare', 'tpz', 'trainz']),
+  );
+});
 
-  const points = await fixture(rail, rowsSchema, 'points', outputOf(first, 'points'));
-  expect(points).toHaveLength(ROWS);
-  const modes = points.map((row) => Number(row[`${algorithm}_z_mode`])).filter((mode) => mode > 0 && mode < 3);
-  expect(modes.length).toBeGreaterThan(ROWS * 0.9);
+describe.each(runnableAlgorithms)('%s needs no more than its file:', (algorithm) => {
+  let model: string;
+  let alone: Awaited<ReturnType<typeof estimate>>;
+
+  beforeAll(async () => {
+    model = await trainModel(rail, algorithm, TRAINED_ON);
+    alone = await estimate(algorithm, model, `${algorithm}-alone`, [{ input: part, rows: ROWS }], 1);
+  }, TIMEOUT_MS);
+
+  test('its p(z) are those of one plain RAIL call, bit for bit, and packing loses little', {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const files = [model, part, outputOf(alone, 'archive'), outputOf(alone, 'pdf')];
+    const found = await fixture(rail, comparisonSchema, 'archived', algorithm, ...files);
+    console.log(algorithm, JSON.stringify(found));
+    expect(found).toMatchObject({ different: [], sameIds: true });
+    expect(found.names.length).toBeGreaterThan(2);
+    expect(found.packed).toBeGreaterThan(ROWS * 0.9);
+    // All objects of the control have one p(z), so that the errors of rounding add up instead of averaging out.
+    expect(found.nzL1).toBeLessThan(algorithm === 'trainz' ? 2e-3 : 5e-4);
+  });
+
+  test('equal training, after another part and with two threads, gives equal bytes', {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    // GPz pickles the time of day with its model, so models are compared by what they estimate.
+    const model = await trainModel(rail, algorithm, TRAINED_ON);
+    const units = [
+      { input: before, rows: 3 },
+      { input: part, rows: ROWS },
+    ];
+    const again = await estimate(algorithm, model, `${algorithm}-again`, units, 2);
+    const digests = (record: typeof alone) => record.outputs.map(({ name, sha256 }) => [name, sha256]);
+    expect(digests(again)).toEqual(digests(alone));
+    expect(alone.outputs.map(({ name }) => name)).toEqual(['points', 'pdf', 'archive']);
+    expect(alone.peakRssBytes / 2 ** 20).toBeLessThan(readAlgorithm(algorithm).resources.memoryMb);
+  });
+});
+
+test('an algorithm whose data no package holds is refused, with what to register', async () => {
+  const name = registeredAlgorithms.find((each) => !runnableAlgorithms.includes(each)) ?? '';
+  const { path } = await makeTask({
+    kind: 'inform',
+    algorithm: name,
+    folder: `${rail.folder}/refused`,
+    training: rail.demo.trainingPath,
+  });
+  const ended = await runWorker(rail, path);
+  expect(ended.code).toBe(2);
+  const finished = ended.events.find(({ event }) => event === 'unit-finished');
+  expect(finished).toMatchObject({ outcome: 'failed', error: { code: 'ANCILLARY_MISSING' } });
+  expect(JSON.stringify(finished)).toContain('ponte ancillary register');
 });

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ponte_rail.canonical import digest_of
 from ponte_rail.failures import bad_environment, bad_task
@@ -14,6 +14,12 @@ from ponte_rail.treatment import TREATMENT_VERSION
 
 REGISTERED = Path(__file__).resolve().parents[3] / "schemas" / "algorithms"
 """Where the files lie beside the worker, in the repository and in an installed agent alike."""
+
+
+REFUSED = {
+    "rail.estimation.algos.sklearn_neurnet": "fits its scaler again on every slice: its p(z) depend on the neighbours"
+}
+"""Modules that can give no reproducible estimate; core/algorithm.ts refuses the same."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +38,15 @@ class Algorithm:
     z_max: float
     grid_points: int
     chunk_size: int
+    slicing: Literal["equal", "fixed"]
+    float_type: Literal["float32", "float64"]
+    best_template: str | None
     non_detection_magnitude: float
     non_detection_error: float
     limits: dict[str, float]
     reference_data: str | None
+    unregistered: tuple[str, ...]
+    """Ancillary files that it needs and that no content has been agreed on for."""
     inform_parameters: dict[str, Any]
     estimate_parameters: dict[str, Any]
 
@@ -61,6 +72,14 @@ def read_algorithm(name: str, folder: Path = REGISTERED) -> Algorithm:
         raise bad_task("ALGORITHM_INVALID", f"{path} is not a registered configuration: {error!r}") from error
 
 
+def require_ancillary(algorithm: Algorithm) -> None:
+    """Raises WorkerError `ANCILLARY_MISSING`: what is not at hand is never fetched from a compute node."""
+    if algorithm.unregistered:
+        message = f"{algorithm.name} needs the ancillary file {', '.join(algorithm.unregistered)}, which has no content"
+        hint = "Register it with `ponte ancillary register` and name its digest in the algorithm's file."
+        raise bad_task("ANCILLARY_MISSING", f"{message}. {hint}")
+
+
 def require_packages(algorithm: Algorithm) -> None:
     """Raises WorkerError `PACKAGE_VERSION` when this environment is not the registered one."""
     for package, wanted in algorithm.packages.items():
@@ -75,6 +94,8 @@ def require_packages(algorithm: Algorithm) -> None:
 
 def _parse(content: dict[str, Any]) -> Algorithm:
     parameters = content["parameters"]
+    if content["rail"]["module"] in REFUSED:
+        raise ValueError(f"{content['rail']['module']} {REFUSED[content['rail']['module']]}")
     return Algorithm(
         name=content["name"],
         digest=_configuration_digest(content),
@@ -88,10 +109,14 @@ def _parse(content: dict[str, Any]) -> Algorithm:
         z_max=float(content["grid"]["zMax"]),
         grid_points=content["grid"]["points"],
         chunk_size=content["chunkSize"],
+        slicing=content["slicing"],
+        float_type=content["floatType"],
+        best_template=content["bestTemplate"],
         non_detection_magnitude=float(content["nonDetection"]["magnitude"]),
         non_detection_error=float(content["nonDetection"]["error"]),
         limits=_decimals(content["nonDetection"]["limits"]),
         reference_data=content["referenceData"],
+        unregistered=tuple(need["name"] for need in content["ancillary"] if need["sha256"] is None),
         inform_parameters=_parameters_of("inform", parameters),
         estimate_parameters=_parameters_of("estimate", parameters),
     )
@@ -104,9 +129,11 @@ def _configuration_digest(content: dict[str, Any]) -> str:
         name: {"stages": entry["stages"], "value": entry["value"], "decimals": entry.get("decimals", False)}
         for name, entry in content["parameters"].items()
     }
-    copied = ("name", "rail", "packages", "bands", "referenceBand", "grid", "chunkSize", "referenceData")
+    copied = ("name", "rail", "packages", "bands", "referenceBand", "grid", "chunkSize", "slicing", "floatType")
+    copied += ("bestTemplate", "referenceData")
     fields = {key: content[key] for key in copied}
-    fields |= {"treatment": TREATMENT_VERSION, "nonDetection": non_detection, "parameters": parameters}
+    needs = [{key: value for key, value in need.items() if key != "meaning"} for need in content["ancillary"]]
+    fields |= {"treatment": TREATMENT_VERSION, "ancillary": needs, "nonDetection": non_detection, "parameters": parameters}
     return digest_of("algorithm-configuration", fields)
 
 

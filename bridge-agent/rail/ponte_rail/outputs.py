@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from ponte_rail.algorithm import Algorithm
 from ponte_rail.estimates import NAMES, Points
 
-OutputName = Literal["points", "pdf", "model", "evaluation"]
+OutputName = Literal["points", "pdf", "archive", "model", "evaluation"]
 
 FILE_NAMES: dict[OutputName, str] = {
     "points": "points.parquet",
     "pdf": "pdf.parquet",
+    "archive": "archive.hdf5",
     "model": "model.pkl",
     "evaluation": "evaluation.json",
 }
@@ -96,33 +97,49 @@ def sync_folder(folder: Path) -> None:
 
 
 def points_table(
-    algorithm: Algorithm, object_id: NDArray[np.int64], points: Points, flags: NDArray[np.int32]
+    algorithm: Algorithm,
+    object_id: NDArray[np.int64],
+    points: Points,
+    template: NDArray[np.float64] | None,
+    flags: NDArray[np.int32],
 ) -> pa.Table:
-    """`objectId`, the eight estimates (NULL where there is none) and the flags."""
+    """`objectId`, the nine numbers (NULL where there is no estimate), the best template where the algorithm has
+    templates, and the flags."""
     fields = [pa.field("objectId", pa.int64(), nullable=False)]
     fields += [pa.field(f"{algorithm.name}_{name}", pa.float32()) for name in NAMES]
+    columns = [pa.array(object_id), *(pa.array(points[name], from_pandas=True) for name in NAMES)]
+    if template is not None:
+        fields += [pa.field(f"{algorithm.name}_template", pa.int32())]
+        known = np.isfinite(template) & np.isfinite(points["z_mode"])
+        columns += [pa.array(np.where(known, template, 0).astype(np.int32), mask=~known)]
     fields += [pa.field(f"{algorithm.name}_flags", pa.int32(), nullable=False)]
-    columns = [pa.array(object_id), *(pa.array(points[name], from_pandas=True) for name in NAMES), pa.array(flags)]
+    columns += [pa.array(flags)]
     return pa.table(columns, schema=pa.schema(fields, metadata=_provenance(algorithm)))
 
 
 def pdf_schema(algorithm: Algorithm) -> pa.Schema:
-    values = pa.list_(pa.field("element", pa.float64(), nullable=False))
-    fields = [pa.field("objectId", pa.int64(), nullable=False), pa.field("pdf", values, nullable=False)]
+    """`objectId`, `pz` (a byte per grid point) and `pz_peak`, the last two NULL where there is no estimate."""
+    fields = [pa.field("objectId", pa.int64(), nullable=False), pa.field("pz", pa.binary())]
+    fields += [pa.field("pz_peak", pa.float32())]
     grid = {"zMin": algorithm.z_min, "zMax": algorithm.z_max, "points": algorithm.grid_points}
     return pa.schema(fields, metadata={**_provenance(algorithm), "ponte.grid": json.dumps(grid)})
 
 
-def pdf_batch(schema: pa.Schema, object_id: NDArray[np.int64], pdf: NDArray[np.float64]) -> pa.RecordBatch:
-    """(N, K) values as N lists of K."""
-    offsets = pa.array(np.arange(len(pdf) + 1, dtype=np.int32) * pdf.shape[1])
-    lists = pa.ListArray.from_arrays(offsets, pa.array(pdf.ravel()), type=schema.field("pdf").type)
-    return pa.record_batch([pa.array(object_id), lists], schema=schema)
+def pdf_batch(
+    schema: pa.Schema, object_id: NDArray[np.int64], packed: list[bytes | None], peaks: NDArray[np.float32]
+) -> pa.RecordBatch:
+    columns = [pa.array(object_id), pa.array(packed, pa.binary()), pa.array(peaks, from_pandas=True)]
+    return pa.record_batch(columns, schema=schema)
 
 
 def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """zstd, without dictionaries: the columns hold few repeated values. Equal input gives equal bytes."""
-    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False, store_schema=False)
+    """zstd, without dictionaries: the columns hold few repeated values. Equal input gives equal bytes.
+
+    Without the Arrow schema pyarrow leaves the key-value metadata out too, so that is written by itself.
+    """
+    writer = pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False, store_schema=False)
+    writer.add_key_value_metadata({key.decode(): value.decode() for key, value in (schema.metadata or {}).items()})
+    return writer
 
 
 def _provenance(algorithm: Algorithm) -> dict[str, str]:

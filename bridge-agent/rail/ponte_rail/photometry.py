@@ -33,6 +33,12 @@ class Flag(IntFlag):
     """No band was usable, so p(z) holds no information on the object: the estimates are NULL."""
     REFERENCE_BAND_NOT_DETECTED = 32
     """The band that sets the prior or the scale is one of the non-detections."""
+    OUTSIDE_TRAINING = 64
+    """A measured magnitude is brighter or fainter than all that the model was trained on in that band."""
+    PDF_NOT_NORMALISED = 128
+    """The integral of p(z) over the grid is not 1 within a hundredth: part of it lies outside, or the code failed."""
+    BIMODAL = 256
+    """p(z) has a second peak, apart from the first (estimates.py says how high and how far)."""
 
 
 BRIGHTEST, FAINTEST = 0.0, 90.0
@@ -41,7 +47,8 @@ BRIGHTEST, FAINTEST = 0.0, 90.0
 
 @dataclass(frozen=True)
 class Photometry:
-    """Rows in the order of the file. `columns` holds `mag_{band}` and `magerr_{band}` in the file's float type."""
+    """Rows in the order of the file. `columns` holds `mag_{band}` and `magerr_{band}` in the float type of the
+    registered configuration, in training and estimation alike."""
 
     object_id: NDArray[np.int64]
     columns: dict[str, NDArray[np.floating]]
@@ -62,6 +69,29 @@ class Photometry:
 
 
 FileKind = Literal["input", "training", "model"]
+
+
+def magnitude_ranges(sample: Photometry, algorithm: Algorithm) -> dict[str, tuple[float, float]]:
+    """Brightest and faintest measured AB magnitude by column; a band without any measurement has no entry."""
+    ranges: dict[str, tuple[float, float]] = {}
+    for name in algorithm.magnitude_columns:
+        measured = sample.columns[name][_is_measured(sample.columns[name], algorithm)]
+        if len(measured) > 0:
+            ranges[name] = (float(measured.min()), float(measured.max()))
+    return ranges
+
+
+def flag_outside(sample: Photometry, algorithm: Algorithm, ranges: dict[str, tuple[float, float]]) -> None:
+    """Sets `OUTSIDE_TRAINING`; in a band that the training set never measured any measurement is outside."""
+    for name in algorithm.magnitude_columns:
+        values = sample.columns[name]
+        brightest, faintest = ranges.get(name, (np.inf, -np.inf))
+        outside = _is_measured(values, algorithm) & ((values < brightest) | (values > faintest))
+        sample.flags[outside] |= Flag.OUTSIDE_TRAINING
+
+
+def _is_measured(values: NDArray[np.floating], algorithm: Algorithm) -> NDArray[np.bool_]:
+    return values != algorithm.non_detection_magnitude
 
 
 def read_verified(file: FileRef, what: FileKind) -> bytes:
@@ -105,7 +135,8 @@ def _replace_missing(table: pa.Table, algorithm: Algorithm) -> Photometry:
     undetected_bands = np.zeros(table.num_rows, np.int32)
     for band, value_name, error_name in zip(algorithm.bands, algorithm.magnitude_columns, algorithm.error_columns):
         absent = table[value_name].combine_chunks().is_null().to_numpy(zero_copy_only=False)
-        value, error = _floats(table[value_name]), _floats(table[error_name])
+        value = _floats(table[value_name], algorithm.float_type)
+        error = _floats(table[error_name], algorithm.float_type)
         with np.errstate(invalid="ignore"):
             usable = (value > BRIGHTEST) & (value < FAINTEST) & (error > 0) & np.isfinite(error)
         value[~usable] = algorithm.non_detection_magnitude
@@ -117,16 +148,17 @@ def _replace_missing(table: pa.Table, algorithm: Algorithm) -> Photometry:
         undetected_bands += ~usable
         columns[value_name], columns[error_name] = value, error
     flags[undetected_bands == len(algorithm.bands)] |= Flag.NOTHING_DETECTED
-    redshift = _floats(table["redshift"]) if "redshift" in table.column_names else None
+    redshift = _floats(table["redshift"], None) if "redshift" in table.column_names else None
     return Photometry(_integers(table["objectId"]), columns, flags, redshift)
 
 
-def _floats(column: pa.ChunkedArray) -> NDArray[np.floating]:
-    """A writable copy in the column's own float type, NaN for NULL. (FlexZBoost's p(z) moves by up to 4 % of its peak
-    when float32 magnitudes are fed as float64.)"""
+def _floats(column: pa.ChunkedArray, float_type: str | None) -> NDArray[np.floating]:
+    """A writable copy, NaN for NULL, in this float type or, for None, in the column's own. (FlexZBoost's p(z) moves by
+    up to 4 % of its peak when magnitudes of another type than the training's come.)"""
     if not pa.types.is_floating(column.type):
         column = column.cast(pa.float64())
-    return np.array(column.to_numpy(), copy=True)
+    with np.errstate(over="ignore"):  # a double that no float32 holds becomes infinite, hence a bad value
+        return np.array(column.to_numpy(), dtype=float_type, copy=True)
 
 
 def _integers(column: pa.ChunkedArray) -> NDArray[np.int64]:

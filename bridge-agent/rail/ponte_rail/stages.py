@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import random
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,7 @@ from rail.interfaces.pz_factory import PZFactory
 
 from ponte_rail.algorithm import Algorithm
 from ponte_rail.failures import WorkerError, bad_environment, bad_input, bad_task
-from ponte_rail.photometry import Photometry
+from ponte_rail.photometry import Photometry, flag_outside, magnitude_ranges
 from ponte_rail.reference_data import reference_data_folder
 
 
@@ -32,49 +36,93 @@ def import_algorithm(algorithm: Algorithm) -> None:
     _stage_class(algorithm, algorithm.estimator)
 
 
-def load_estimator(algorithm: Algorithm, model: bytes) -> CatEstimator:
-    """An estimator with its model and its templates in memory. `model` is a pickle, that is, code: the caller has
+@dataclass(frozen=True)
+class Estimator:
+    """RAIL's stage with its model in memory, and the magnitudes that it was trained on."""
+
+    stage: CatEstimator
+    ranges: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What RAIL made of some rows: its own ensemble, and (N, K) values of p(z) on the grid."""
+
+    rows: slice
+    ensemble: qp.Ensemble
+    pdf: NDArray[np.float64]
+
+
+def load_estimator(algorithm: Algorithm, model: bytes) -> Estimator:
+    """An estimator with its model and its templates in memory. `model` is two pickles, that is, code: the caller has
     checked its digest. Raises WorkerError `MODEL_UNUSABLE`."""
     stage = _make_stage(algorithm, algorithm.estimator, algorithm.estimate_parameters, {"output_mode": "return"})
     try:
-        stage.open_model(model=pickle.loads(model))
+        content = BytesIO(model)
+        stage.open_model(model=pickle.load(content))
+        ranges = pickle.load(content)["magnitudeRanges"]
         stage._initialize_run()  # where BPZ reads its templates; RAIL's own run() does the same
     except Exception as error:
         message = f"{algorithm.name} cannot use the model: {type(error).__name__}: {error}. Inform again."
         raise bad_input("MODEL_UNUSABLE", "science", message) from error
-    return stage
+    return Estimator(stage, ranges)
 
 
 def inform(algorithm: Algorithm, training: Photometry, model: Path) -> None:
-    """Trains on all rows given and leaves the pickled model at `model`.
+    """Trains on all rows given and leaves the pickled model at `model`: RAIL's pickle, which RAIL reads as ever, and
+    after it, in the same file, one of ours with the magnitudes of the training set.
 
-    GPz splits its training set by numpy's global generator, which nobody else seeds: seeded here, equal training sets
-    give equal models.
+    Equal training sets give equal models: the generators that nobody else seeds are seeded from the configuration.
     """
-    np.random.seed(int(algorithm.digest[:8], 16))
     parameters = algorithm.inform_parameters
     stage: CatInformer = _make_stage(algorithm, algorithm.informer, parameters, {"model": str(model)})
-    stage.inform({**training.columns, "redshift": training.redshift})
+    ranges = magnitude_ranges(training, algorithm)  # before RAIL replaces what was not detected
+    with _seeded(int(algorithm.digest[:8], 16)):
+        stage.inform({**training.columns, "redshift": training.redshift})
+    with model.open("ab") as file:
+        pickle.dump({"magnitudeRanges": ranges}, file)
 
 
-def estimate(
-    stage: CatEstimator, algorithm: Algorithm, sample: Photometry
-) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """p(z) on the grid, slice by slice: exactly the float64 values of RAIL's ensemble.
+@contextmanager
+def _seeded(ours: int) -> Iterator[None]:
+    """GPz splits its training set by numpy's global generator. TPZ (pz-rail-tpz 2.1.2) takes its bootstraps from
+    Python's and its noise from a new generator without a seed, whatever its own `seed` says."""
+    unseeded = np.random.default_rng
+    random.seed(ours)
+    np.random.seed(ours)
+    np.random.default_rng = lambda seed=None: unseeded(ours if seed is None else seed)
+    try:
+        yield
+    finally:
+        np.random.default_rng = unseeded
 
-    The slices are as few as the registered chunk size allows and as equal as can be: a slice of a single row would
-    take another path through the matrix product and differ in the last bits. Raises WorkerError `PDF_COUNT`.
+
+def slices(algorithm: Algorithm, rows: int) -> list[slice]:
+    """How `rows` rows go through RAIL.
+
+    `equal`: as few slices as the registered chunk size allows and as equal as can be: a slice of a single row would
+    take another path through the matrix product and differ in the last bits. `fixed`: as RAIL itself slices a file,
+    chunk size by chunk size from the first row on, for algorithms whose p(z) depend on the rest of their slice.
     """
+    size = algorithm.chunk_size
+    if algorithm.slicing == "fixed":
+        return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
+    count = -(-rows // size)
+    return [slice(rows * index // count, rows * (index + 1) // count) for index in range(count)]
+
+
+def estimate(estimator: Estimator, algorithm: Algorithm, sample: Photometry) -> Iterator[Slice]:
+    """p(z) on the grid, slice by slice: exactly the float64 values of RAIL's ensemble. Raises WorkerError
+    `PDF_COUNT`."""
     grid = grid_of(algorithm)
-    count = -(-len(sample) // algorithm.chunk_size)
-    for index in range(count):
-        rows = slice(len(sample) * index // count, len(sample) * (index + 1) // count)
+    flag_outside(sample, algorithm, estimator.ranges)
+    for rows in slices(algorithm, len(sample)):
         part = sample.take(rows)
-        ensemble = PZFactory.estimate_single_pz(stage, part.columns, len(part))
+        ensemble = PZFactory.estimate_single_pz(estimator.stage, part.columns, len(part))
         if ensemble.npdf != len(part):
             message = f"{algorithm.name} gave {ensemble.npdf} p(z) for {len(part)} objects"
             raise WorkerError("PDF_COUNT", "science", message)
-        yield rows, on_grid(ensemble, grid)
+        yield Slice(rows, ensemble, on_grid(ensemble, grid))
 
 
 def on_grid(ensemble: qp.Ensemble, grid: NDArray[np.float64]) -> NDArray[np.float64]:

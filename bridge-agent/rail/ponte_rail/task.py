@@ -51,6 +51,7 @@ class Task:
     algorithm: str
     configuration_digest: str
     threads: int
+    archive: bool
     training: FileRef | None
     held_out: HeldOut | None
     model: FileRef | None
@@ -84,6 +85,7 @@ def _parse(content: Any) -> Task:
         algorithm=content["algorithm"],
         configuration_digest=_digest(content["configurationDigest"], "configurationDigest"),
         threads=threads,
+        archive=_flag(content.get("archive", False), "archive"),
         training=_file(content["training"], "training"),
         held_out=_held_out(content["heldOut"]),
         model=_file(content["model"], "model"),
@@ -122,6 +124,11 @@ def _held_out(content: Any) -> HeldOut | None:
     _require(0 < fraction < 1, f"heldOut.fraction must be between 0 and 1, not {fraction}")
     _require(type(seed) is int and seed >= 0, f"heldOut.seed must be a natural number, not {seed!r}")
     return HeldOut(fraction, seed)
+
+
+def _flag(value: Any, field: str) -> bool:
+    _require(isinstance(value, bool), f"{field} must be true or false, not {value!r}")
+    return value
 
 
 def _digest(text: Any, field: str) -> str:

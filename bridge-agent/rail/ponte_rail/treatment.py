@@ -1,5 +1,5 @@
 """What the worker itself does to the numbers, beside RAIL."""
 
-TREATMENT_VERSION = 1
+TREATMENT_VERSION = 2
 """Part of every configuration digest, here and in core/algorithm.ts: raise both with any change of photometry.py,
-estimates.py, best_redshift.py or held_out.py that changes an output byte."""
+estimates.py, best_redshift.py, packing.py or held_out.py that changes an output byte."""

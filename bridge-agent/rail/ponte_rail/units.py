@@ -10,17 +10,18 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rail.estimation.estimator import CatEstimator
 
 from ponte_rail.algorithm import Algorithm
+from ponte_rail.archive import Archive
 from ponte_rail.estimates import NAMES, Points, summarise
 from ponte_rail.evaluation import evaluate
 from ponte_rail.failures import WorkerError, bad_input
 from ponte_rail.held_out import inside_grid, split, with_redshift
 from ponte_rail.outputs import parquet_writer, pdf_batch, pdf_schema, points_table, produce, temporary_name
+from ponte_rail.packing import pack
 from ponte_rail.photometry import Photometry, read_photometry, read_verified
 from ponte_rail.record import Outcome
-from ponte_rail.stages import estimate, grid_of, inform
+from ponte_rail.stages import Estimator, estimate, grid_of, inform
 from ponte_rail.task import FileRef, Task, Unit
 from ponte_rail.threads import release_openmp
 
@@ -32,7 +33,7 @@ class Work:
     task: Task
     algorithm: Algorithm
     attempt_id: str
-    stage: CatEstimator | None
+    estimator: Estimator | None
     training: bytes | None
 
     def run(self, unit: Unit) -> Outcome:
@@ -69,7 +70,7 @@ class Work:
         if len(sample) == 0 or sample.redshift is None:
             raise WorkerError("HELD_OUT_EMPTY", "science", "no held-out row has a redshift to compare with")
         read = clock.lap()
-        pdf = np.concatenate([values for _, values in estimate(self._ready_stage(), self.algorithm, sample)])
+        pdf = np.concatenate([part.pdf for part in estimate(self._estimator(), self.algorithm, sample)])
         grid, redshift = grid_of(self.algorithm), sample.redshift.astype(np.float64)
         points, _ = summarise(pdf, grid, sample.flags)
         report = evaluate(self.algorithm, grid, pdf, np.isfinite(points["z_mode"]), redshift)
@@ -80,31 +81,48 @@ class Work:
         return Outcome(None, len(sample), [evaluation], 0.0, read, compute, clock.lap())
 
     def _estimate(self, unit: Unit) -> Outcome:
-        """`points.parquet` and `pdf.parquet`, a row per row of the part, in its order."""
+        """`points.parquet`, `pdf.parquet` and, when asked for, `archive.hdf5`: a row per row of the part, in order."""
         clock = _Clock()
         sample = self._read_part(unit)
         read = clock.lap()
         grid, schema = grid_of(self.algorithm), pdf_schema(self.algorithm)
-        parts, flags = [], np.zeros(len(sample), np.int32)
+        parts, templates, flags = [], [], np.zeros(len(sample), np.int32)
         compute = write = 0.0
-        pdf_file = temporary_name(unit.output_dir, self.attempt_id, "values.parquet")
+        pdf_file, archive_file = (
+            temporary_name(unit.output_dir, self.attempt_id, name) for name in ("values.parquet", "values.hdf5")
+        )
+        archive = Archive(archive_file, sample.object_id) if self.task.archive else None
         with parquet_writer(pdf_file, schema) as writer:
-            for rows, pdf in estimate(self._ready_stage(), self.algorithm, sample):
-                points, flags[rows] = summarise(pdf, grid, sample.flags[rows])
+            for part in estimate(self._estimator(), self.algorithm, sample):
+                points, flags[part.rows] = summarise(part.pdf, grid, sample.flags[part.rows])
                 parts.append(points)
+                if self.algorithm.best_template is not None:
+                    templates.append(np.ravel(part.ensemble.ancil[self.algorithm.best_template]).astype(np.float64))
+                packed, peaks = pack(part.pdf, np.isfinite(points["z_mode"]))
                 compute += clock.lap()
-                writer.write_batch(pdf_batch(schema, sample.object_id[rows], pdf))
+                writer.write_batch(pdf_batch(schema, sample.object_id[part.rows], packed, peaks))
+                if archive is not None:
+                    archive.write(part)
                 write += clock.lap()
         joined = {name: np.concatenate([part[name] for part in parts]) for name in NAMES}
-        write_points = self._points_writer(sample, joined, flags)
+        write_points = self._points_writer(sample, joined, np.concatenate(templates) if templates else None, flags)
         outputs = [
             produce("points", unit.output_dir, self.attempt_id, len(sample), write_points),
             produce("pdf", unit.output_dir, self.attempt_id, len(sample), pdf_file.rename),
         ]
+        if archive is not None:
+            archive.close()
+            outputs.append(produce("archive", unit.output_dir, self.attempt_id, len(sample), archive_file.rename))
         return Outcome(None, len(sample), outputs, 0.0, read, compute, write + clock.lap())
 
-    def _points_writer(self, sample: Photometry, points: Points, flags: NDArray[np.int32]) -> Callable[[Path], None]:
-        table = points_table(self.algorithm, sample.object_id, points, flags)
+    def _points_writer(
+        self,
+        sample: Photometry,
+        points: Points,
+        template: NDArray[np.float64] | None,
+        flags: NDArray[np.int32],
+    ) -> Callable[[Path], None]:
+        table = points_table(self.algorithm, sample.object_id, points, template, flags)
 
         def write(path: Path) -> None:
             with parquet_writer(path, table.schema) as writer:
@@ -128,9 +146,9 @@ class Work:
             raise bad_input("INPUT_EMPTY", "science", "the input has no rows. Leave it out of the batch.")
         return sample
 
-    def _ready_stage(self) -> CatEstimator:
-        assert self.stage is not None, "loaded before the fork"
-        return self.stage
+    def _estimator(self) -> Estimator:
+        assert self.estimator is not None, "loaded before the fork"
+        return self.estimator
 
 
 class _Clock:

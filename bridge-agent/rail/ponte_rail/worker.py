@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from ponte_rail.algorithm import Algorithm, read_algorithm, require_packages
+from ponte_rail.algorithm import Algorithm, read_algorithm, require_ancillary, require_packages
 from ponte_rail.child import ChildRunner, Stopped
 from ponte_rail.events import Events, quieten_rail
 from ponte_rail.failures import ExitCode, WorkerError, bad_task
@@ -76,6 +76,7 @@ class Worker:
             message = f"the task means the configuration {self._task.configuration_digest} of {algorithm.name}"
             hint = f"here it is {algorithm.digest}. Install the same version on both sides"
             raise bad_task("CONFIGURATION_MISMATCH", f"{message}, {hint}.")
+        require_ancillary(algorithm)
         require_packages(algorithm)
         return algorithm
 
@@ -91,8 +92,8 @@ class Worker:
         from ponte_rail.units import Work
 
         import_algorithm(algorithm)
-        stage = None if model is None else load_estimator(algorithm, model)
-        return Work(task, algorithm, self._attempt_id, stage, training)
+        estimator = None if model is None else load_estimator(algorithm, model)
+        return Work(task, algorithm, self._attempt_id, estimator, training)
 
     def _charge_start(self, outcome: Outcome) -> None:
         """The first unit pays for the import and the model."""
