@@ -102,6 +102,7 @@ function workerTask(work: Work, task: Task, batch: Batch | null, { configuration
     algorithm: message.algorithm,
     configurationDigest: message.configurationDigest,
     threads: configuration.limits.cpusPerTask,
+    archive: message.kind === 'estimate' && message.archive,
     training: isTraining(message) ? cached(message.training) : null,
     heldOut: isTraining(message) ? message.heldOut : null,
     model: message.kind === 'inform' ? null : cached(message.model),

@@ -88,8 +88,9 @@ export async function prepareJob(
     return { workKey, message: { ...common(workKey), kind: 'validate', training, heldOut, model } };
   }
   await requireApproval(table, await readCampaign(table, order.campaign));
-  const workKey = estimateKey(version, model, parts);
-  return { workKey, message: { ...common(workKey), kind: 'estimate', model, batch: order.batch } };
+  const { archive = false } = spec.campaign;
+  const workKey = estimateKey(version, model, parts, archive);
+  return { workKey, message: { ...common(workKey), kind: 'estimate', model, batch: order.batch, archive } };
 }
 
 /** The finished work under a key, if anyone ever finished it. */

@@ -54,6 +54,8 @@ const estimateMessageSchema = z.strictObject({
   kind: z.literal('estimate'),
   model: objectRefSchema,
   batch: objectRefSchema,
+  /** Whether each part also leaves RAIL's own p(z), as qp HDF5. */
+  archive: z.boolean(),
 });
 
 /** What the cloud puts on the job queue. It names things; it never contains commands. */

@@ -31,10 +31,16 @@ export function validateKey(
   return digestOf('work-validate', { ...common(version), training: training.sha256, heldOut, model: model.sha256 });
 }
 
-/** Named by the parts' own content, so that moving or renaming them costs nothing. */
-export function estimateKey(version: AlgorithmVersion, model: ObjectRef, parts: readonly BatchPart[]): Digest {
+/** Named by the parts' own content, so that moving or renaming them costs nothing. With an archive it is other work. */
+export function estimateKey(
+  version: AlgorithmVersion,
+  model: ObjectRef,
+  parts: readonly BatchPart[],
+  archive: boolean,
+): Digest {
   return digestOf('work-estimate', {
     ...common(version),
+    ...(archive ? { archive } : {}),
     model: model.sha256,
     parts: parts.map((part) => ({ partId: part.partId, skinny: part.skinny.sha256 })),
   });

@@ -96,6 +96,7 @@ export class TestSite {
       kind: 'estimate',
       model,
       batch,
+      archive: false,
     };
   }
 

@@ -118,6 +118,15 @@ describe('the key of a work', () => {
     expect(new Set(keys).size).toBe(6);
   });
 
+  it('changes with the archive that a campaign asks for, for estimates alone', async () => {
+    const spec = { ...sampleSpec, campaign: { ...sampleSpec.campaign, archive: true } };
+    const without = await Promise.all([inform, validate, estimate].map((order) => keyOf(order)));
+    const asked = await Promise.all([inform, validate, estimate].map((order) => keyOf(order, spec)));
+
+    expect(asked.map((key, index) => key === without[index])).toEqual([true, true, false]);
+    expect((await prepareJob(table, spec, estimate, parts)).message).toMatchObject({ archive: true });
+  });
+
   it('does not change with the campaign, with where things lie, or with what they are expected to cost', async () => {
     await campaign('c2');
     await writeModel(table, 'c2', 'bpz', { ...ref('model'), key: 'elsewhere' });
