@@ -10,6 +10,8 @@ import type { Clock } from '#core/ports.ts';
 export interface JournalOptions {
   /** On a local disk: SQLite's locks and WAL do not hold on NFS or Lustre. */
   readonly path: string;
+  /** Reads beside a running agent: takes no lock, and writes nothing. */
+  readonly readOnly?: boolean;
   readonly clock: Clock;
   /** Called inside and right after every transaction with `{event}:before` and `{event}:after`; tests end us there. */
   readonly faultPoint?: (name: string) => void;
@@ -22,13 +24,18 @@ export type EventDetail = { readonly [key: string]: string | number | boolean | 
 /** The file, its lock, and the one way to write to it. */
 export abstract class JournalDatabase {
   readonly #options: JournalOptions;
-  readonly #lock: DatabaseSync;
+  readonly #lock: DatabaseSync | null;
   readonly #database: DatabaseSync;
 
   /** @throws {InputError} `JOURNAL_LOCKED` when another agent uses the same journal. */
   constructor(options: JournalOptions) {
-    mkdirSync(dirname(options.path), { recursive: true });
     this.#options = options;
+    if (options.readOnly) {
+      this.#lock = null;
+      this.#database = new DatabaseSync(options.path, { readOnly: true });
+      return;
+    }
+    mkdirSync(dirname(options.path), { recursive: true });
     this.#lock = lock(`${options.path}.lock`);
     this.#database = new DatabaseSync(options.path);
     this.#database.exec('pragma journal_mode = wal; pragma synchronous = full;');
@@ -37,7 +44,7 @@ export abstract class JournalDatabase {
 
   close(): void {
     this.#database.close();
-    this.#lock.close();
+    this.#lock?.close();
   }
 
   /** Commits `write` together with its event; nothing of either when `write` throws. Not to be nested. */

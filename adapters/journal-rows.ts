@@ -87,6 +87,35 @@ export const eventRowSchema = z.object({
 });
 export type EventRow = z.infer<typeof eventRowSchema>;
 
+/** One try of one unit, from its exit record and its task; the history that sizes and profiles come from. */
+export const measurementRowSchema = z.object({
+  work_key: digestSchema,
+  round: z.int(),
+  unit_id: digestSchema,
+  attempt: z.int(),
+  task: z.int(),
+  campaign: z.string(),
+  algorithm: z.string(),
+  kind: z.string(),
+  at: z.int(),
+  outcome: z.enum(['succeeded', 'failed', 'out-of-memory']),
+  error: z.string(),
+  rows: z.int(),
+  memory_mb: z.int(),
+  cpus: z.int(),
+  wall_seconds: z.number(),
+  import_seconds: z.number(),
+  read_seconds: z.number(),
+  compute_seconds: z.number(),
+  write_seconds: z.number(),
+  cpu_seconds: z.number(),
+  peak_rss_bytes: z.int(),
+  read_bytes: z.int(),
+  written_bytes: z.int(),
+  node: z.string(),
+});
+export type MeasurementRow = z.infer<typeof measurementRowSchema>;
+
 /** Types by DDL, so that a reader with the sqlite3 command sees what means what. Times in milliseconds since 1970. */
 export const JOURNAL_DDL = `
 create table if not exists work (
@@ -114,6 +143,21 @@ create table if not exists outbox (
   state text not null default 'due', tries integer not null default 0, due_at integer not null
 ) strict;
 create index if not exists outbox_due on outbox (state, due_at);
+create table if not exists measurement (
+  work_key text not null, round integer not null, unit_id text not null, attempt integer not null,
+  task integer not null, campaign text not null, algorithm text not null, kind text not null, at integer not null,
+  outcome text not null, error text not null, rows integer not null, memory_mb integer not null,
+  cpus integer not null, wall_seconds real not null, import_seconds real not null, read_seconds real not null,
+  compute_seconds real not null, write_seconds real not null, cpu_seconds real not null,
+  peak_rss_bytes integer not null, read_bytes integer not null, written_bytes integer not null, node text not null,
+  primary key (work_key, round, unit_id, attempt)
+) strict;
+create index if not exists measurement_of_algorithm on measurement (algorithm, kind, at);
+create index if not exists measurement_of_campaign on measurement (campaign, at);
+create table if not exists avoided_node (
+  work_key text not null, round integer not null, node text not null, at integer not null,
+  primary key (work_key, round, node)
+) strict;
 create table if not exists event (
   id integer primary key, at integer not null, work_key text not null, event text not null, detail text not null
 ) strict;

@@ -2,6 +2,8 @@ import { JournalDatabase } from '#adapters/journal-database.ts';
 import {
   type EventRow,
   eventRowSchema,
+  type MeasurementRow,
+  measurementRowSchema,
   OPEN_STATES,
   type OutboxRow,
   outboxRowSchema,
@@ -24,6 +26,16 @@ export type NewTask = Pick<Task, 'task' | 'memory_mb' | 'minutes'> & { readonly 
  * One process at a time: a second one is refused by an exclusive lock that the kernel releases with the process.
  */
 export class Journal extends JournalDatabase {
+  /** Looks into a journal that an agent may be using. */
+  static read<T>(path: string, look: (journal: Journal) => T): T {
+    const journal = new Journal({ path, readOnly: true, clock: { now: () => new Date() } });
+    try {
+      return look(journal);
+    } finally {
+      journal.close();
+    }
+  }
+
   work(workKey: Digest): Work | null {
     return this.all(workRowSchema, 'select * from work where work_key = ?', [workKey])[0] ?? null;
   }
@@ -166,6 +178,48 @@ export class Journal extends JournalDatabase {
   postponeReply(id: number, milliseconds: number): void {
     const due = this.now() + Math.round(milliseconds);
     this.run('update outbox set tries = tries + 1, due_at = ? where id = ?', [due, id]);
+  }
+
+  /** The first word on an attempt stands, as its exit record does. */
+  addMeasurement(row: MeasurementRow): void {
+    const names = Object.keys(measurementRowSchema.shape);
+    const values = Object.values(measurementRowSchema.parse(row));
+    const marks = names.map(() => '?').join(', ');
+    this.run(`insert or ignore into measurement (${names.join(', ')}) values (${marks})`, values);
+  }
+
+  /** The newest attempts of one algorithm and kind of work, at most `limit`. */
+  history(algorithm: string, kind: string, limit: number): readonly MeasurementRow[] {
+    const sql = 'select * from measurement where algorithm = ? and kind = ? order by at desc limit ?';
+    return this.all(measurementRowSchema, sql, [algorithm, kind, limit]);
+  }
+
+  /** Every attempt of a campaign, in the order of time. */
+  measurements(campaign: string): readonly MeasurementRow[] {
+    const sql = 'select * from measurement where campaign = ? order by at, work_key, task, unit_id';
+    return this.all(measurementRowSchema, sql, [campaign]);
+  }
+
+  /** Core-seconds that a campaign, or with null all of them, took here since a moment (ms). */
+  coreSeconds(campaign: string | null, since: number): number {
+    const sql = `select cast(coalesce(sum(wall_seconds * cpus), 0) as text) from measurement
+      where at >= ? and (? is null or campaign = ?)`;
+    return this.texts(sql, since, campaign, campaign).map(Number)[0] ?? 0;
+  }
+
+  avoidNode(work: Pick<Work, 'work_key' | 'round'>, node: string): void {
+    const sql = 'insert or ignore into avoided_node (work_key, round, node, at) values (?, ?, ?, ?)';
+    this.run(sql, [work.work_key, work.round, node, this.now()]);
+  }
+
+  /** Nodes on which this work met the infrastructure's failures, newest first. */
+  avoidedNodes({ work_key, round }: Pick<Work, 'work_key' | 'round'>): readonly string[] {
+    const sql = 'select node from avoided_node where work_key = ? and round = ? order by at desc, node';
+    return this.texts(sql, work_key, round);
+  }
+
+  forgetAvoidedNodes({ work_key, round }: Pick<Work, 'work_key' | 'round'>): void {
+    this.run('delete from avoided_node where work_key = ? and round = ?', [work_key, round]);
   }
 
   events(workKey: Digest): readonly EventRow[] {

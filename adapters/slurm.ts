@@ -127,6 +127,7 @@ export class SlurmScheduler implements Scheduler {
       `--cpus-per-task=${request.cpusPerTask}`,
       `--mem=${request.memoryMb}M`,
       `--time=${request.timeLimitMinutes}`,
+      ...(request.excludedNodes?.length ? [`--exclude=${request.excludedNodes.join(',')}`] : []),
       `--chdir=${request.logFolder}`,
       `--output=${request.logFolder}/%x_%a.log`,
       '--open-mode=append',

@@ -35,6 +35,8 @@ const limitsSchema = z.strictObject({
   cpusPerTask: z.int().positive().default(1),
   timeLimitMinutes: z.int().positive().default(60),
   memoryMb: z.int().positive().default(4096),
+  /** How long a task shall take, once enough units of its algorithm were measured here. */
+  targetMinutes: z.number().positive().default(30),
   /** How far a retry after a time-out or after memory ran out may raise them. */
   maxTimeLimitMinutes: z.int().positive().default(720),
   maxMemoryMb: z.int().positive().default(32_768),

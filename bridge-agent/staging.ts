@@ -8,6 +8,7 @@ import { spread } from '#bridge-agent/packing.ts';
 import { writeJsonDurably } from '#bridge-agent/scratch.ts';
 import { InputError } from '#core/errors.ts';
 import { type Batch, batchSchema, type JobMessage, type ObjectRef } from '#core/job.ts';
+import { type Measurement, sizeTasks } from '#core/sizing.ts';
 
 /** Brings what a work needs to scratch, checked, and divides it into tasks. Every step may be repeated. */
 export async function stage(work: Work, context: AgentContext): Promise<void> {
@@ -32,11 +33,13 @@ export async function stage(work: Work, context: AgentContext): Promise<void> {
     heartbeatSeconds: intervals.claimHeartbeatSeconds,
     staleSeconds: intervals.claimStaleSeconds,
   });
-  const tasks = spread(unitsOf(message, batch), limits.tasksPerArray).map((units, task) => ({
+  const units = unitsOf(message, batch);
+  const size = sizeTasks(historyOf(message, context), extent(units), limits);
+  const tasks = spread(units, size.tasks).map((share, task) => ({
     task,
-    units,
-    memory_mb: limits.memoryMb,
-    minutes: limits.timeLimitMinutes,
+    units: share,
+    memory_mb: size.memoryMb,
+    minutes: size.minutes,
   }));
   journal.transition(work.work_key, 'Job:Staged', { units: batch?.parts.length ?? 1, tasks: tasks.length }, () => {
     // It may have become unwanted while its inputs were on their way.
@@ -44,6 +47,25 @@ export async function stage(work: Work, context: AgentContext): Promise<void> {
     journal.addTasks(work, tasks);
     journal.setWorkState(work.work_key, 'running');
   });
+}
+
+/** More are not read: sizes follow what the algorithm does now. */
+const HISTORY = 500;
+
+function historyOf({ algorithm, kind }: JobMessage, { journal }: AgentContext): readonly Measurement[] {
+  return journal.history(algorithm, kind, HISTORY).map((row) => ({
+    rows: row.rows,
+    wallSeconds: row.wall_seconds,
+    importSeconds: row.import_seconds,
+    peakRssBytes: row.peak_rss_bytes,
+    memoryMb: row.memory_mb,
+    outcome: row.outcome,
+  }));
+}
+
+function extent(units: readonly TaskUnit[]) {
+  const rows = units.map((unit) => unit.rows);
+  return { rows: rows.reduce((sum, one) => sum + one, 0), units: units.length, largestUnitRows: Math.max(...rows) };
 }
 
 /** What several works may read, and the cache keeps: a training set, a model. */

@@ -58,7 +58,10 @@ function settle(work: Work, name: string, tasks: readonly Task[], outcome: Submi
       });
       // It answered and will be asked again: that is life.
       context.signsOfLife.set(work.work_key, context.clock.now().getTime());
-      if (outcome.permanent) failWork(work, `the scheduler refuses the job: ${outcome.reason}`, context);
+      if (outcome.permanent && excludedNodes(work, journal).length > 0) {
+        // Perhaps nothing was left to run on: the next try may go anywhere.
+        journal.transition(work.work_key, 'Job:NodesForgiven', { name }, () => journal.forgetAvoidedNodes(work));
+      } else if (outcome.permanent) failWork(work, `the scheduler refuses the job: ${outcome.reason}`, context);
   }
 }
 
@@ -67,7 +70,7 @@ function arrayRequest(
   name: string,
   tasks: readonly Task[],
   indices: [number, ...number[]],
-  { configuration, scratch }: AgentContext,
+  { configuration, scratch, journal }: AgentContext,
 ): ArrayRequest {
   const folder = scratch.folder(work);
   return {
@@ -80,7 +83,21 @@ function arrayRequest(
     cpusPerTask: configuration.limits.cpusPerTask,
     memoryMb: Math.max(...tasks.map((task) => task.memory_mb)),
     timeLimitMinutes: Math.max(...tasks.map((task) => task.minutes)),
+    excludedNodes: excludedNodes(work, journal),
   };
+}
+
+/** Names as Slurm has them; anything else would be read as a list or a file. */
+const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+/** More are hardly one node's fault. */
+const MOST_EXCLUDED = 8;
+
+function excludedNodes(work: Work, journal: AgentContext['journal']): readonly string[] {
+  return journal
+    .avoidedNodes(work)
+    .filter((node) => NODE_NAME.test(node))
+    .slice(0, MOST_EXCLUDED);
 }
 
 async function writeTaskFiles(work: Work, tasks: readonly Task[], context: AgentContext): Promise<void> {

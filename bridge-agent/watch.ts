@@ -3,7 +3,7 @@ import { backoffMilliseconds } from '#bridge-agent/backoff.ts';
 import { patienceOf } from '#bridge-agent/configuration.ts';
 import type { AgentContext } from '#bridge-agent/context.ts';
 import { holderIsAlive, listRecords, logTail, readRecord, recordLoss } from '#bridge-agent/records.ts';
-import { finishTask, resources } from '#bridge-agent/retry.ts';
+import { avoidNodeOf, capReached, finishTask, resources } from '#bridge-agent/retry.ts';
 import { type Decision, lookAtTask, reconcile, type TaskEvidence } from '#core/reconcile.ts';
 import type { Observation } from '#core/scheduler.ts';
 
@@ -13,6 +13,8 @@ interface Memory {
   /** Milliseconds; null while it lives. */
   goneSince: number | null;
 }
+
+type Loss = Pick<Decision & { readonly act: 'lost' }, 'cause' | 'free' | 'detail' | 'node'>;
 
 /** Follows running tasks from look to look. */
 export class Watch {
@@ -77,29 +79,37 @@ export class Watch {
         return;
       case 'abandon':
         await scheduler.cancelTask(decision.task);
-        this.#lose(work, task, false, `job ${decision.task.jobId} can never start: ${decision.reason}`, 'stuck');
+        this.#lose(work, task, {
+          cause: 'stuck',
+          free: false,
+          detail: `job ${decision.task.jobId} can never start: ${decision.reason}`,
+          node: '',
+        });
         return;
       case 'lost':
-        this.#lose(work, task, decision.free, decision.detail, decision.cause);
+        this.#lose(work, task, decision);
     }
   }
 
   /** Back to the queue with what the cause suggests, or, after too many tries, failed for good. */
-  #lose(work: Work, task: Task, free: boolean, detail: string, cause: string): void {
+  #lose(work: Work, task: Task, { free, detail, cause, node }: Loss): void {
     const { journal, scratch, configuration } = this.#context;
     const { attempts } = configuration.limits;
     this.#forget(work, task);
     const losses = task.losses + (free ? 0 : 1);
     const freeLosses = task.free_losses + (free ? 1 : 0);
     // Ten times as patient with what is not the task's doing: a site may have a bad day.
-    const hopeless = losses >= attempts || freeLosses >= attempts * 10;
+    const cap = capReached(task, cause, configuration.limits);
+    const grows = cap === null && (cause === 'out-of-memory' || cause === 'timeout');
+    const hopeless = cap !== null || (!grows && losses >= attempts) || freeLosses >= attempts * 10;
     const output = logTail(scratch.folder(work), task);
     if (hopeless) {
       const folder = scratch.folder(work);
-      const said = `${detail}; given up after ${losses + freeLosses} tries${output && `; it last said: ${output}`}`;
+      const said = `${detail}${cap === null ? '' : `; ${cap}`}; given up after ${losses + freeLosses} tries${output && `; it last said: ${output}`}`;
       for (const unit of task.units) recordLoss(folder, work.work_key, unit, said);
     }
     journal.transition(work.work_key, 'Task:Lost', { task: task.task, cause, free, detail, hopeless, output }, () => {
+      if (cause === 'node-fail' || cause === 'failed') avoidNodeOf(work, node, this.#context);
       journal.saveTask({
         ...task,
         ...resources(task, cause, configuration.limits),

@@ -126,6 +126,8 @@ export const exitRecordSchema = z.strictObject({
   }),
   cpuSeconds: z.number().nonnegative(),
   peakRssBytes: z.int().nonnegative(),
+  /** Bytes that the unit asked the file systems for and gave them (rchar, wchar of /proc/PID/io). */
+  io: z.strictObject({ readBytes: z.int().nonnegative(), writtenBytes: z.int().nonnegative() }).optional(),
   node: z.string(),
   pid: z.int(),
   attemptId: z.string(),

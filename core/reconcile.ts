@@ -47,7 +47,13 @@ export type Decision =
   /** It can never start; cancel it and treat it as lost. */
   | { readonly act: 'abandon'; readonly task: LiveTask; readonly reason: string }
   /** It will write no record any more. `free`: the loss was not its own doing and costs no try. */
-  | { readonly act: 'lost'; readonly cause: LossCause; readonly free: boolean; readonly detail: string };
+  | {
+      readonly act: 'lost';
+      readonly cause: LossCause;
+      readonly free: boolean;
+      readonly detail: string;
+      readonly node: string;
+    };
 
 /** Held by the system after a failed launch; a release puts it back in the queue. */
 const RELEASABLE = /^(launch_?failed|.*launch failed.*held.*|JobHeld|JobHoldMaxRequeue)/i;
@@ -110,6 +116,7 @@ function decideEnded(task: EndedTask, evidence: TaskEvidence, patience: Patience
     cause: task.state,
     free: fenced || FREE.has(task.state),
     detail: `job ${task.jobId}_${task.task} ended as ${task.state}${code}${where}, without an exit record`,
+    node: task.node,
   };
 }
 
@@ -126,6 +133,7 @@ function decideMissing(evidence: TaskEvidence, patience: Patience): Decision {
     cause: 'missing',
     free: true,
     detail: `neither queue nor accounting knew it in ${evidence.missingLooks} looks`,
+    node: '',
   };
 }
 

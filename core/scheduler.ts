@@ -12,6 +12,8 @@ export interface ArrayRequest {
   readonly cpusPerTask: number;
   readonly memoryMb: number;
   readonly timeLimitMinutes: number;
+  /** Where it shall not run, in the scheduler's names; a scheduler without nodes does not mind. */
+  readonly excludedNodes?: readonly string[];
 }
 
 /**

@@ -94,7 +94,8 @@ def die_with_parent() -> None:
 
 def worker_environment(wanted: dict[str, str]) -> dict[str, str]:
     """Only what the agent asks for and what Slurm says: Slurm 22.05 loads the user's login files even with NIL."""
-    return {**{name: value for name, value in os.environ.items() if name.startswith("SLURM_")}, **wanted}
+    said = {name: value for name, value in os.environ.items() if name.startswith(("SLURM_", "SLURMD_"))}
+    return {**said, **wanted}
 
 
 def is_finished(task: dict[str, Any]) -> bool:

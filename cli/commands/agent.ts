@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { runAgent } from '#bridge-agent/agent.ts';
 import { readAgentConfiguration } from '#bridge-agent/configuration.ts';
+import { profiles, profileText, readMeasurements } from '#bridge-agent/profile.ts';
 import { answer, type OutputOptions } from '#cli/output.ts';
 
 export function agentCommand(program: Command): void {
@@ -22,6 +23,21 @@ export function agentCommand(program: Command): void {
           json: { site: configuration.site, stopped: true },
           text: `the agent of ${configuration.site} has stopped`,
         };
+      }),
+    );
+  agent
+    .command('profile')
+    .description('what the tasks of a campaign took at this site: rows per second, seconds by phase, memory, bytes')
+    .argument('<campaign>', 'its name')
+    .requiredOption('--config <file>', "the site's configuration (docs/site.md)")
+    .option('--parts', 'with --json: every attempt of every part too')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  ponte agent profile dp1-bpz --config /etc/ponte/apollo.json')
+    .action((campaign: string, options: OutputOptions & { config: string; parts?: boolean }) =>
+      answer(options, async () => {
+        const rows = readMeasurements(await readAgentConfiguration(options.config), campaign);
+        const json = { campaign, profiles: profiles(rows), ...(options.parts ? { attempts: rows } : {}) };
+        return { json, text: profileText(rows) };
       }),
     );
 }

@@ -4,6 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Journal } from '#adapters/journal.ts';
 import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
 import { runAgentWith } from '#bridge-agent/daemon.ts';
+import { profiles, profileText, readMeasurements } from '#bridge-agent/profile.ts';
+import { sha256 } from '#core/digest.ts';
 import { jobAnswerSchema, jobResultSchema } from '#core/job.ts';
 import { TestSite, until } from '#test/bridge-agent/site.ts';
 
@@ -134,6 +136,34 @@ describe('the bridge agent', () => {
     expect(site.cloud.answers()[0]).toMatchObject({ kind: 'success', body: { units: 2, failedUnits: 1 } });
     const failed = (await readResult(site, 'work/batch')).records.filter(({ outcome }) => outcome === 'failed');
     expect(failed[0]?.error).toMatchObject({ code: 'TASK_LOST', message: expect.stringContaining('exit code 137') });
+  });
+
+  it('gives a unit that ran out of memory twice as much until the site’s cap, then says so once', async () => {
+    const site = newSite({ limits: { tasksPerArray: 2, attempts: 1, memoryMb: 100, maxMemoryMb: 300 } });
+    site.cloud.send(await site.estimate('batch', [{}, { behave: 'memory' }]));
+    await runUntil(site, 'an answer', () => site.cloud.answers().length > 0);
+    expect(site.cloud.answers()[0]).toMatchObject({ kind: 'success', body: { units: 2, failedUnits: 1 } });
+    const asked = Journal.read(site.configuration.journal, (journal) => journal.history('bpz', 'estimate', 100));
+    const hungry = asked.filter(({ outcome }) => outcome === 'out-of-memory').map(({ memory_mb }) => memory_mb);
+    expect(hungry.sort()).toEqual([100, 200, 300]);
+    const failed = (await readResult(site, 'work/batch')).records.filter(({ outcome }) => outcome === 'failed');
+    expect(failed).toMatchObject([{ error: { code: 'MEMORY_EXHAUSTED' } }]);
+  });
+
+  it('sizes the next batch by what the first one took, and shows the profile', async () => {
+    const site = newSite();
+    site.cloud.send(await site.estimate('first', Array(8).fill({})));
+    await runUntil(site, 'an answer', () => site.cloud.answers().length === 1);
+    site.cloud.send(await site.estimate('second', Array(8).fill({})));
+    await runUntil(site, 'a second answer', () => site.cloud.answers().length === 2);
+    const rows = readMeasurements(site.configuration, 'test');
+    const tasksOf = (name: string) =>
+      new Set(rows.filter((row) => row.work_key === sha256(`work ${name}`)).map(({ task }) => task));
+    expect([tasksOf('first').size, tasksOf('second').size]).toEqual([4, 1]);
+    expect(profiles(rows)).toMatchObject([
+      { algorithm: 'bpz', kind: 'estimate', attempts: 16, failed: 0, nodes: ['here'] },
+    ]);
+    expect(profileText(rows)).toContain('bpz estimate: 16 attempts (0 failed)');
   });
 
   it('answers JobFailed when no unit succeeded', async () => {

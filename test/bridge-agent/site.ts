@@ -19,7 +19,7 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export const JOB_FOLDER = here('../../bridge-agent/job');
 const CONFIGURATION_DIGEST = sha256('a configuration');
 
-export type Behaviour = 'succeed' | 'science' | 'infrastructure' | 'flaky' | 'crash' | 'crash-once';
+export type Behaviour = 'succeed' | 'science' | 'infrastructure' | 'flaky' | 'memory' | 'crash' | 'crash-once';
 
 export interface OrderedUnit {
   readonly behave?: Behaviour;

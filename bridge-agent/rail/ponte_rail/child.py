@@ -86,12 +86,23 @@ def _in_child(work: Callable[[], Outcome], where: str, writer: int, mask: set[si
         except BaseException as error:
             traceback.print_exc()
             outcome = Outcome(error=classify(error, where))
+        outcome.read_bytes, outcome.written_bytes = _bytes_moved()
         with os.fdopen(writer, "wb") as pipe:
             pickle.dump(outcome, pipe)
         code = 0
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _bytes_moved() -> tuple[int, int]:
+    """What this process read and wrote through system calls; a fork begins at zero. Zeros where /proc has no io."""
+    try:
+        with open("/proc/self/io", encoding="ascii") as file:
+            counts = dict(line.split(": ") for line in file)
+        return int(counts["rchar"]), int(counts["wchar"])
+    except (OSError, KeyError, ValueError):
+        return 0, 0
 
 
 def _death(code: int, where: str) -> WorkerError:

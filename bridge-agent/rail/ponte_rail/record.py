@@ -35,6 +35,8 @@ class Outcome:
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_rss_bytes: int = 0
+    read_bytes: int = 0
+    written_bytes: int = 0
     pid: int = 0
 
 
@@ -112,7 +114,8 @@ def _to_json(
         },
         "cpuSeconds": round(outcome.cpu_seconds, 4),
         "peakRssBytes": outcome.peak_rss_bytes,
-        "node": platform.node(),
+        "io": {"readBytes": outcome.read_bytes, "writtenBytes": outcome.written_bytes},
+        "node": os.environ.get("SLURMD_NODENAME") or platform.node(),
         "pid": outcome.pid,
         "attemptId": attempt_id,
         "startedAt": started_at,

@@ -2,7 +2,8 @@
 
 A unit's input is JSON and says what to do: {"log": PATH, "seconds": 0.1, "behave": "succeed"}. Every start of a unit
 adds the line "start UNIT PID" to the log, every record it wrote "record UNIT PID". Behaviours: succeed, science,
-infrastructure (fails with that kind of error), flaky (infrastructure at the first attempt), crash (the worker dies
+infrastructure (fails with that kind of error), flaky (infrastructure at the first attempt), memory (never has
+enough), crash (the worker dies
 without a record), crash-once.
 """
 
@@ -63,11 +64,11 @@ def run_unit(task: dict, unit: dict) -> None:
     if behave == "crash" or (behave == "crash-once" and not Path(order["log"] + ".crashed").exists()):
         Path(order["log"] + ".crashed").touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    failed = behave in ("science", "infrastructure") or (behave == "flaky" and attempt == 1)
+    failed = behave in ("science", "infrastructure", "memory") or (behave == "flaky" and attempt == 1)
     error = None
     if failed:
         kind = "science" if behave == "science" else "infrastructure"
-        error = {"code": "ASKED_TO", "kind": kind, "message": f"unit {unit['unitId']} was asked to fail"}
+        error = {"code": "MEMORY_EXHAUSTED" if behave == "memory" else "ASKED_TO", "kind": kind, "message": f"unit {unit['unitId']} was asked to fail"}
     record = {
         "version": 1,
         "workKey": task["workKey"],
@@ -79,7 +80,7 @@ def run_unit(task: dict, unit: dict) -> None:
         "seconds": {"import": 0, "read": 0, "compute": order["seconds"], "write": 0, "wall": order["seconds"]},
         "cpuSeconds": 0.01,
         "peakRssBytes": 1,
-        "node": "here",
+        "node": os.environ.get("SLURMD_NODENAME", "here"),
         "pid": os.getpid(),
         "attemptId": str(os.getpid()),
         "startedAt": started,
