@@ -1,6 +1,6 @@
 """The other side of `npm run bench -- rail`: RAIL as it is run by hand, one process per file, HDF5 in and HDF5 out.
 
-    python rail_today.py parts RELEASE_FOLDER FOLDER PARTS ROWS   parts as Parquet and as HDF5, resampled from DC2
+    python rail_today.py parts RELEASE_FOLDER FOLDER ROWS,...   parts of so many rows as Parquet and as HDF5
     python rail_today.py start CONFIGURATION                      imports the algorithm and ends
     python rail_today.py estimate CONFIGURATION MODEL INPUT OUTPUT
 """
@@ -17,17 +17,17 @@ from typing import Any
 BANDS = "ugrizy"
 
 
-def parts(release: str, folder: str, count: str, rows: str) -> None:
-    """Part i holds objects drawn with replacement by a generator seeded with i, magnitudes rounded to 4 decimals."""
+def parts(release: str, folder: str, sizes: str) -> None:
+    """Part i holds objects of DC2, drawn with replacement by a generator seeded with i, magnitudes rounded to 4 decimals."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
     import tables_io
 
     table = pa.concat_tables([pq.read_table(file) for file in sorted(Path(release).glob("*.parquet"))])
-    for part in range(int(count)):
+    for part, rows in enumerate(sizes.split(",")):
         drawn = table.take(np.random.default_rng(part).integers(0, len(table), int(rows)))
-        skinny: dict[str, Any] = {"objectId": pa.array(np.arange(len(drawn)) + part * len(drawn))}
+        skinny: dict[str, Any] = {"objectId": pa.array(np.arange(len(drawn)) + part * 1_000_000_000)}
         plain: dict[str, Any] = {"id": skinny["objectId"].to_numpy()}
         for band in BANDS:
             missing = drawn[f"mag_{band}_lsst"].to_numpy() == 99

@@ -31,7 +31,10 @@ def grid_of(algorithm: Algorithm) -> NDArray[np.float64]:
 
 
 def import_algorithm(algorithm: Algorithm) -> None:
-    """Pays for the import now. Raises WorkerError `ALGORITHM_NOT_INSTALLED`."""
+    """Pays for the import now, and for what pyarrow imports when it is first asked for numpy arrays: 0.3 s that every
+    child would pay again (`npm run bench -- rail trainz` shows it). Raises WorkerError `ALGORITHM_NOT_INSTALLED`."""
+    for name in ("pandas", "pyarrow.compute"):
+        importlib.import_module(name)
     _stage_class(algorithm, algorithm.informer)
     _stage_class(algorithm, algorithm.estimator)
 
