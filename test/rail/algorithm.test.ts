@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type Algorithm, algorithmSchema, configurationDigest } from '#core/algorithm.ts';
+import { type Algorithm, algorithmSchema, configurationDigest, requireAncillary } from '#core/algorithm.ts';
 import { canonicalJson, sha256 } from '#core/digest.ts';
 import { run } from '#local/process.ts';
 import { RAIL_FOLDER } from '#local/rail-environment.ts';
@@ -83,6 +83,24 @@ test('a number with a fraction is refused in both languages, as text it is not',
   const program =
     'from ponte_rail.canonical import canonical_json\ntry: canonical_json({"a": [0.5]})\nexcept TypeError as e: print(e)';
   expect(await python(program)).toContain('write it as decimal text');
+});
+
+test('an algorithm that fits again on every slice is refused in both languages', async () => {
+  const knn = readAlgorithm('knn');
+  const network = { ...knn, name: 'network', rail: { ...knn.rail, module: 'rail.estimation.algos.sklearn_neurnet' } };
+  expect(algorithmSchema.safeParse(network).success).toBe(false);
+  expect(algorithmSchema.safeParse({ ...network, rail: knn.rail }).success).toBe(true);
+  await writeFile(join(rail.folder, 'network.json'), JSON.stringify(network));
+  const program =
+    'import sys, pathlib\nfrom ponte_rail.algorithm import read_algorithm\n' +
+    'try: read_algorithm("network", pathlib.Path(sys.argv[1]))\nexcept Exception as e: print(e.code, e.message)';
+  expect(await python(program, rail.folder)).toMatch(/ALGORITHM_INVALID .*fits its scaler again on every slice/);
+});
+
+test('an algorithm whose ancillary file has no content yet is refused, with what to register', () => {
+  expect(() => requireAncillary(readAlgorithm('bpz'))).not.toThrow();
+  const refusal = expect.objectContaining({ code: 'ANCILLARY_UNKNOWN', hint: expect.stringContaining('lephare.json') });
+  expect(() => requireAncillary(readAlgorithm('lephare'))).toThrow(refusal);
 });
 
 test('canonical JSON is one text in both languages', async () => {
