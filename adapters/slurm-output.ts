@@ -1,4 +1,4 @@
-import type { EndedTask, EndState, LiveTask, SubmitOutcome } from '#core/scheduler.ts';
+import { ALL_TASKS, type EndedTask, type EndState, type LiveTask, type SubmitOutcome } from '#core/scheduler.ts';
 
 /**
  * Parsers of the texts that sbatch, squeue and sacct print. These column formats are the same from Slurm 22.05 to
@@ -27,19 +27,25 @@ const ENDED: ReadonlyMap<string, EndState> = new Map([
   ['PREEMPTED', 'preempted'],
 ]);
 
+/** `allocation`: one job that holds all tasks of its name. */
+export type Shape = 'array' | 'allocation';
+
 export interface QueueListing {
   readonly live: readonly LiveTask[];
   readonly ended: readonly EndedTask[];
 }
 
-/** Output of `squeue -h -r -t all -o SQUEUE_FORMAT`: one line per array task. Lines of no array are not ours. */
-export function parseSqueue(text: string): QueueListing {
+/**
+ * Output of `squeue -h -r -t all -o SQUEUE_FORMAT`: one line per array task, or per job. Lines of the other shape are
+ * not ours.
+ */
+export function parseSqueue(text: string, shape: Shape = 'array'): QueueListing {
   const live: LiveTask[] = [];
   const ended: EndedTask[] = [];
   for (const line of lines(text)) {
     const [jobId = '', index = '', name = '', state = '', node = '', ...reasonParts] = line.split('|');
-    if (!/^\d+$/.test(index)) continue;
-    const task = Number(index);
+    if (shape === 'array' ? !/^\d+$/.test(index) : index !== 'N/A') continue;
+    const task = shape === 'array' ? Number(index) : ALL_TASKS;
     const end = ENDED.get(state);
     if (end) ended.push({ name, jobId, task, state: end, exitCode: null, node });
     else if (PENDING.has(state)) live.push({ name, jobId, task, state: 'pending', reason: reasonParts.join('|') });
@@ -52,13 +58,13 @@ export function parseSqueue(text: string): QueueListing {
  * Output of `sacct -X -D -n -P -o SACCT_FORMAT`. Only ends are taken: a live state in accounting can be a job that the
  * controller lost long ago. `JobID` is `503_7`; the row of tasks still pending, `503_[8-39%4]`, says nothing.
  */
-export function parseSacct(text: string): readonly EndedTask[] {
+export function parseSacct(text: string, shape: Shape = 'array'): readonly EndedTask[] {
   return lines(text).flatMap((line) => {
     const [id = '', name = '', state = '', exit = '', node = ''] = line.split('|');
-    const [, jobId, index] = /^(\d+)_(\d+)$/.exec(id) ?? [];
+    const [, jobId, index = ALL_TASKS] = (shape === 'array' ? /^(\d+)_(\d+)$/ : /^(\d+)$/).exec(id) ?? [];
     // "CANCELLED by 1000": the first word is the state.
     const end = ENDED.get(state.split(' ')[0] ?? '');
-    if (jobId === undefined || index === undefined || end === undefined) return [];
+    if (jobId === undefined || end === undefined) return [];
     return [{ name, jobId, task: Number(index), state: end, exitCode: parseExitCode(exit), node: nodeName(node) }];
   });
 }

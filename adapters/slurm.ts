@@ -6,10 +6,12 @@ import {
   parseSbatch,
   parseSqueue,
   SACCT_FORMAT,
+  type Shape,
   SQUEUE_FORMAT,
 } from '#adapters/slurm-output.ts';
 import { TransientError } from '#core/errors.ts';
 import {
+  ALL_TASKS,
   type ArrayRequest,
   arraySpecification,
   type DryRun,
@@ -25,8 +27,12 @@ export interface SlurmOptions {
   readonly partition: string;
   readonly account?: string | undefined;
   readonly qos?: string | undefined;
-  /** Absolute path of bridge-agent/job/array-task.sh. */
-  readonly script: string;
+  /** Absolute path of bridge-agent/job, which holds the batch scripts. */
+  readonly jobFolder: string;
+  /** One array task each, or one large allocation in which workers share the tasks. */
+  readonly shape?: Shape | undefined;
+  /** Of an allocation: how many workers it holds at most. */
+  readonly workersPerAllocation?: number | undefined;
   /** Where slurm.conf is when it is not where the commands look by themselves. */
   readonly slurmConf?: string | undefined;
   /** Whether to ask sacct; without it an end is seen only while squeue still lists it (MinJobAge). */
@@ -80,8 +86,8 @@ export class SlurmScheduler implements Scheduler {
     const args = ['-h', '-r', '-t', 'all', `--name=${names.join(',')}`, `--user=${this.#user}`, '-o', SQUEUE_FORMAT];
     const queue = await this.#run('squeue', args);
     if (queue.status !== 0) return { kind: 'failed', reason: queue.stderr.trim() || 'squeue did not answer' };
-    const { live, ended } = parseSqueue(queue.stdout);
-    const accounted = parseSacct(accounting ?? '');
+    const { live, ended } = parseSqueue(queue.stdout, this.#options.shape);
+    const accounted = parseSacct(accounting ?? '', this.#options.shape);
     const known = new Set(accounted.map(taskId));
     // Where both know of an end, accounting also knows the exit code.
     return { kind: 'seen', live, ended: [...ended.filter((end) => !known.has(taskId(end))), ...accounted] };
@@ -93,11 +99,11 @@ export class SlurmScheduler implements Scheduler {
 
   async cancelTask({ jobId, task, name }: LiveTask): Promise<void> {
     // With the name as a filter too, because Slurm gives a lost job's id to the next one.
-    await this.#mustRun('scancel', [`--name=${name}`, `${jobId}_${task}`]);
+    await this.#mustRun('scancel', [`--name=${name}`, slurmId(jobId, task)]);
   }
 
   async release({ jobId, task }: LiveTask): Promise<void> {
-    await this.#mustRun('scontrol', ['release', `${jobId}_${task}`]);
+    await this.#mustRun('scontrol', ['release', slurmId(jobId, task)]);
   }
 
   async usage(names: readonly string[], since: Date): Promise<readonly Usage[] | null> {
@@ -109,13 +115,11 @@ export class SlurmScheduler implements Scheduler {
   async close(): Promise<void> {}
 
   #arguments(request: ArrayRequest): string[] {
-    const { partition, account, qos, script, maxRunningPerArray } = this.#options;
-    const throttle = maxRunningPerArray === undefined ? '' : `%${maxRunningPerArray}`;
+    const { partition, account, qos } = this.#options;
     return [
       '--parsable',
       `--job-name=${request.name}`,
       `--comment=${request.comment}`,
-      `--array=${arraySpecification(request.tasks)}${throttle}`,
       `--partition=${partition}`,
       ...(account === undefined ? [] : [`--account=${account}`]),
       ...(qos === undefined ? [] : [`--qos=${qos}`]),
@@ -125,14 +129,38 @@ export class SlurmScheduler implements Scheduler {
       '--kill-on-invalid-dep=yes',
       `--signal=B:TERM@${warningSeconds(request.timeLimitMinutes)}`,
       `--cpus-per-task=${request.cpusPerTask}`,
-      `--mem=${request.memoryMb}M`,
       `--time=${request.timeLimitMinutes}`,
       ...(request.excludedNodes?.length ? [`--exclude=${request.excludedNodes.join(',')}`] : []),
       `--chdir=${request.logFolder}`,
-      `--output=${request.logFolder}/%x_%a.log`,
       '--open-mode=append',
-      script,
-      ...request.command,
+      ...(this.#options.shape === 'allocation' ? this.#allocation(request) : this.#array(request)),
+    ];
+  }
+
+  #array({ tasks, memoryMb, logFolder, command }: ArrayRequest): string[] {
+    const { maxRunningPerArray, jobFolder } = this.#options;
+    const throttle = maxRunningPerArray === undefined ? '' : `%${maxRunningPerArray}`;
+    return [
+      `--array=${arraySpecification(tasks)}${throttle}`,
+      `--mem=${memoryMb}M`,
+      `--output=${logFolder}/%x_%a.log`,
+      `${jobFolder}/array-task.sh`,
+      ...command,
+    ];
+  }
+
+  #allocation({ name, tasks, memoryMb, cpusPerTask, logFolder, command }: ArrayRequest): string[] {
+    const { workersPerAllocation = tasks.length, jobFolder } = this.#options;
+    return [
+      `--ntasks=${Math.min(tasks.length, workersPerAllocation)}`,
+      `--mem-per-cpu=${Math.ceil(memoryMb / cpusPerTask)}M`,
+      `--output=${logFolder}/${name}_pool.log`,
+      `${jobFolder}/pool.sh`,
+      `${jobFolder}/pool-worker.sh`,
+      logFolder,
+      `${logFolder}/${name}_`,
+      tasks.join(','),
+      ...command,
     ];
   }
 
@@ -165,6 +193,10 @@ export class SlurmScheduler implements Scheduler {
       });
     });
   }
+}
+
+function slurmId(jobId: string, task: number): string {
+  return task === ALL_TASKS ? jobId : `${jobId}_${task}`;
 }
 
 function taskId({ name, jobId, task }: EndedTask): string {

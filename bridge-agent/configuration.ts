@@ -18,6 +18,9 @@ const slurmSchema = z.strictObject({
   /** Whether the site keeps accounts that sacct can read. */
   accounting: z.boolean().default(true),
   maxRunningPerArray: z.int().positive().optional(),
+  /** A job array, or one large allocation with workers that share the tasks. */
+  shape: z.enum(['array', 'allocation']).default('array'),
+  workersPerAllocation: z.int().positive().default(32),
 });
 
 const localSchema = z.strictObject({
@@ -30,6 +33,14 @@ const localSchema = z.strictObject({
 const limitsSchema = z.strictObject({
   /** Works taken from the queue and not finished; the others stay there, where another agent may take them. */
   maxJobs: z.int().positive().default(20),
+  /** Nothing more is taken while the open tasks ask for so many cores, or after so many core-hours. */
+  maxCores: z.int().positive().optional(),
+  maxCoreHours: z.number().positive().optional(),
+  /** Further work of a campaign that took so many here is refused. */
+  maxCoreHoursPerCampaign: z.number().positive().optional(),
+  /** Nothing more is taken while scratch has less left. */
+  minFreeScratchMb: z.number().nonnegative().default(1000),
+  minFreeInodes: z.int().nonnegative().default(1000),
   /** A scheduler accepts indices up to its MaxArraySize (1001 by default), and retries need some. */
   tasksPerArray: z.int().min(1).max(500).default(8),
   cpusPerTask: z.int().positive().default(1),

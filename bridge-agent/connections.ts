@@ -37,7 +37,7 @@ export async function connect(configuration: AgentConfiguration): Promise<AgentP
 }
 
 function openScheduler({ scheduler, jobFolder }: AgentConfiguration): Scheduler {
-  if (scheduler.kind === 'slurm') return new SlurmScheduler({ ...scheduler, script: join(jobFolder, 'array-task.sh') });
+  if (scheduler.kind === 'slurm') return new SlurmScheduler({ ...scheduler, jobFolder });
   return new LocalScheduler({ ...scheduler, launcher: join(jobFolder, 'local-task.sh') });
 }
 

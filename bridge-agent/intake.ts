@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AgentContext } from '#bridge-agent/context.ts';
+import { whyCampaignIsSpent } from '#bridge-agent/room.ts';
 import { type JobMessage, jobMessageSchema } from '#core/job.ts';
 import type { QueuedMessage } from '#core/job-queue.ts';
 
@@ -29,11 +30,15 @@ export async function takeIn(message: QueuedMessage, context: AgentContext): Pro
 }
 
 /** Only what is registered here runs here: the message names an algorithm, it cannot bring one. */
-function whyRefused(message: JobMessage, { algorithms, configuration }: AgentContext): string | null {
+function whyRefused(message: JobMessage, context: AgentContext): string | null {
+  const { algorithms, configuration, journal } = context;
   const registered = algorithms.get(message.algorithm);
   const { site } = configuration;
   if (registered === undefined) return `the algorithm "${message.algorithm}" is not registered at ${site}`;
-  if (registered === message.configurationDigest) return null;
+  if (registered === message.configurationDigest) {
+    // What is known already goes on: its core-hours are spent.
+    return journal.work(message.workKey) === null ? whyCampaignIsSpent(message.campaign, context) : null;
+  }
   return `${site} has another configuration of "${message.algorithm}" (${registered}) than the one asked for (${message.configurationDigest}); install the same version of Ponte on both sides`;
 }
 

@@ -35,10 +35,11 @@ export class Watch {
     if (observation.kind === 'seen') this.#lastAnswerAt = now;
     const records = listRecords(folder);
     const submissions = new Map(journal.submissions(work).map((submission) => [submission.name, submission]));
-    const names = [...submissions.keys()];
     for (const task of journal.tasks(work)) {
       const current = task.name === null ? undefined : submissions.get(task.name);
       if (task.state !== 'active' || current === undefined) continue;
+      const held = [...submissions.values()].filter(({ tasks }) => tasks.includes(task.task));
+      const names = held.map(({ name }) => name);
       const look = lookAtTask(observation, names, current.name, task.task);
       const recorded = task.units.every(({ unitId, attempt }) => records.has(folder.exitRecordName(unitId, attempt)));
       const memory = this.#remember(work, task, look, now);

@@ -1,4 +1,4 @@
-import type { EndedTask, EndState, LiveTask, Observation } from '#core/scheduler.ts';
+import { ALL_TASKS, type EndedTask, type EndState, type LiveTask, type Observation } from '#core/scheduler.ts';
 
 /** Everything known about one task at one moment. Times in seconds, of one clock. */
 export interface TaskEvidence {
@@ -142,7 +142,10 @@ function byJobId(a: { readonly jobId: string }, b: { readonly jobId: string }): 
   return a.jobId.localeCompare(b.jobId, 'en', { numeric: true });
 }
 
-/** The part of an observation that speaks of one task. Ends count under its newest name only. */
+/**
+ * The part of an observation that speaks of one task. Ends count under its newest name only.
+ * @param names of the submissions that the task was part of.
+ */
 export function lookAtTask(
   observation: Observation,
   names: readonly string[],
@@ -150,8 +153,9 @@ export function lookAtTask(
   task: number,
 ): TaskEvidence['look'] {
   if (observation.kind === 'failed') return null;
+  const means = (one: { readonly task: number }) => one.task === task || one.task === ALL_TASKS;
   return {
-    live: observation.live.filter((one) => one.task === task && names.includes(one.name)),
-    ended: observation.ended.filter((one) => one.task === task && one.name === currentName),
+    live: observation.live.filter((one) => means(one) && names.includes(one.name)),
+    ended: observation.ended.filter((one) => means(one) && one.name === currentName),
   };
 }

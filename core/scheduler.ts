@@ -26,10 +26,14 @@ export type SubmitOutcome =
   | { readonly kind: 'rejected'; readonly permanent: boolean; readonly reason: string }
   | { readonly kind: 'unknown'; readonly reason: string };
 
+/** In place of a task's index: a job that holds all the tasks of its name, one large allocation. */
+export const ALL_TASKS = -1;
+
 /** A task the scheduler holds: waiting, running, or on its way out. */
 export interface LiveTask {
   readonly name: string;
   readonly jobId: string;
+  /** Its index, or `ALL_TASKS`. */
   readonly task: number;
   readonly state: 'pending' | 'running';
   /** Why it waits, in the scheduler's word; empty when it runs. */

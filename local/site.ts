@@ -90,7 +90,7 @@ function siteConfiguration({ home, handle, outputs, rail, slurm }: SiteOptions) 
     });
   }
   const scheduler: AgentConfiguration['scheduler'] = slurm
-    ? { kind: 'slurm', ...slurm }
+    ? { kind: 'slurm', shape: 'array', workersPerAllocation: 32, ...slurm }
     : { kind: 'local', maxProcesses: availableParallelism(), stateFolder: files.scheduler };
   return {
     site: 'local',

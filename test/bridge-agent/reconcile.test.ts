@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { lookAtTask, reconcile, SLURM_PATIENCE, type TaskEvidence } from '#core/reconcile.ts';
-import { arraySpecification, END_STATES, type EndedTask, type EndState, type LiveTask } from '#core/scheduler.ts';
+import {
+  ALL_TASKS,
+  arraySpecification,
+  END_STATES,
+  type EndedTask,
+  type EndState,
+  type LiveTask,
+} from '#core/scheduler.ts';
 
 const live = (changes: Partial<LiveTask> = {}): LiveTask => ({
   name: 'ponte-a',
@@ -164,6 +171,13 @@ describe('a look at one task', () => {
       live: [live(), live({ name: 'ponte-b' })],
       ended: [ended('timeout', { name: 'ponte-b' })],
     });
+  });
+
+  it('takes an allocation for each of the tasks that its submission holds, and not for those of another one', () => {
+    const whole = live({ task: ALL_TASKS });
+    const observation = { kind: 'seen' as const, live: [whole], ended: [ended('failed', { task: ALL_TASKS })] };
+    expect(lookAtTask(observation, names, 'ponte-a', 7)).toEqual({ live: [whole], ended: observation.ended });
+    expect(lookAtTask(observation, ['ponte-b'], 'ponte-b', 7)).toEqual({ live: [], ended: [] });
   });
 
   it('of a query that failed is none', () => {

@@ -72,7 +72,7 @@ export class TestSite {
       scheduler:
         scheduler.kind === 'local'
           ? new LocalScheduler({ ...scheduler, launcher: join(JOB_FOLDER, 'local-task.sh') })
-          : new SlurmScheduler({ ...scheduler, script: join(JOB_FOLDER, 'array-task.sh') }),
+          : new SlurmScheduler({ ...scheduler, jobFolder: JOB_FOLDER }),
       clock: { now: () => new Date() },
       log: pino({ level: process.env.PONTE_TEST_LOG ?? 'silent' }),
       algorithms: new Map([['bpz', CONFIGURATION_DIGEST]]),

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Journal } from '#adapters/journal.ts';
+import { sha256 } from '#core/digest.ts';
 import type { JobMessage } from '#core/job.ts';
 import type { SlurmHandle } from '#local/slurm.ts';
 import { AgentChild } from '#test/bridge-agent/agent-child.ts';
@@ -26,9 +28,12 @@ describe.skipIf(noSlurm !== null)(`the agent on real Slurm${noSlurm === null ? '
   });
   afterAll(stopTestCluster);
 
-  async function prepare(units: readonly OrderedUnit[]): Promise<{ site: TestSite; message: JobMessage }> {
+  async function prepare(
+    units: readonly OrderedUnit[],
+    shape: 'array' | 'allocation' = 'array',
+  ): Promise<{ site: TestSite; message: JobMessage }> {
     const site = TestSite.create({
-      scheduler: { kind: 'slurm', partition: cluster.partition, slurmConf: cluster.confPath, accounting: false },
+      scheduler: { kind: 'slurm', partition: cluster.partition, slurmConf: cluster.confPath, accounting: false, shape },
       limits: { tasksPerArray: 4, memoryMb: 100, timeLimitMinutes: 5 },
       intervals: { reconcileSeconds: 0.5, heartbeatSeconds: 1, claimHeartbeatSeconds: 0.3, claimStaleSeconds: 3 },
     });
@@ -53,6 +58,17 @@ describe.skipIf(noSlurm !== null)(`the agent on real Slurm${noSlurm === null ? '
     startAgent(site);
     await assess(site, 9);
     expect(site.worked('start')).toHaveLength(9);
+  }, 100_000);
+
+  it('runs a batch as one large allocation, whose workers share the tasks, and again what one of them lost', async () => {
+    const { site } = await prepare([...Array(6).fill({}), { behave: 'crash-once' }], 'allocation');
+    startAgent(site);
+    await assess(site, 7);
+    const submissions = Journal.read(site.configuration.journal, (journal) =>
+      journal.submissions({ work_key: sha256('work batch'), round: 1 }),
+    );
+    expect(submissions.map(({ tasks }) => tasks.length)).toEqual([4, 1]);
+    expect(new Set(submissions.map(({ job_id }) => job_id)).size).toBe(2);
   }, 100_000);
 
   it('killed between the acknowledgement of sbatch and its own commit, adopts the job by its name', async () => {

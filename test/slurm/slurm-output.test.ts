@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseSacct, parseSacctUsage, parseSbatch, parseSqueue } from '#adapters/slurm-output.ts';
+import { ALL_TASKS } from '#core/scheduler.ts';
 
 const recorded = (name: string) => readFileSync(new URL(`./recorded/${name}`, import.meta.url), 'utf8');
 
@@ -62,6 +63,13 @@ describe.each(['22.05.8', '24.11.5'])('the listings of Slurm %s', (version) => {
       ]),
     );
     expect([...live, ...ended].some(({ name: of }) => of === 'no-array')).toBe(false);
+  });
+});
+
+describe.each(['22.05.8', '24.11.5'])('an allocation in the listing of Slurm %s', (version) => {
+  it('is one job that holds all its tasks; array tasks are not ours then', () => {
+    const { live, ended } = parseSqueue(recorded(`squeue-${version}.txt`), 'allocation');
+    expect([...live, ...ended]).toMatchObject([{ name: 'no-array', jobId: '5', task: ALL_TASKS, state: 'completed' }]);
   });
 });
 

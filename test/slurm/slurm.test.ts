@@ -22,7 +22,7 @@ describe.skipIf(noSlurm !== null)(`real Slurm${noSlurm === null ? '' : ` (skippe
     new SlurmScheduler({
       partition: cluster.partition,
       slurmConf: cluster.confPath,
-      script: join(JOB_FOLDER, 'array-task.sh'),
+      jobFolder: JOB_FOLDER,
       accounting: false,
       ...overrides,
     });

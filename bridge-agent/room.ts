@@ -1,0 +1,59 @@
+import { existsSync, statfsSync } from 'node:fs';
+import type { AgentContext } from '#bridge-agent/context.ts';
+
+/** How many more works may be taken, and what keeps it from being more; `why` is null while there is room. */
+export interface Room {
+  readonly works: number;
+  readonly why: string | null;
+}
+
+const none = (why: string): Room => ({ works: 0, why });
+
+/**
+ * What the site can place now: what it cannot stays in the queue, where another site may take it. A bound that is met
+ * while works are open lets those go on.
+ */
+export function roomFor(context: AgentContext): Room {
+  const { journal, configuration, scratch } = context;
+  const { limits } = configuration;
+  const open = journal.openWorks();
+  const works = limits.maxJobs - open.length;
+  if (works <= 0) return none(`limits.maxJobs: ${open.length} works are open`);
+  const coresPerWork = limits.tasksPerArray * limits.cpusPerTask;
+  const cores = open.reduce((sum, work) => {
+    // What is not staged yet may become as large as a work can be.
+    if (work.state === 'received') return sum + coresPerWork;
+    const tasks = journal.tasks(work).filter(({ state }) => state !== 'ended');
+    return sum + tasks.length * limits.cpusPerTask;
+  }, 0);
+  const freeCores = (limits.maxCores ?? Number.POSITIVE_INFINITY) - cores;
+  if (freeCores <= 0) return none(`limits.maxCores: ${cores} are asked for`);
+  const hours = journal.coreSeconds(null, 0) / 3600;
+  if (limits.maxCoreHours !== undefined && hours >= limits.maxCoreHours) {
+    return none(`limits.maxCoreHours: ${hours.toFixed(1)} are used`);
+  }
+  const full = existsSync(scratch.root) ? whyFull(scratch.root, limits) : null;
+  if (full !== null) return none(full);
+  // One at least, or a site smaller than one work would never take any.
+  return { works: Math.min(works, Math.max(1, Math.floor(freeCores / coresPerWork))), why: null };
+}
+
+function whyFull(
+  path: string,
+  { minFreeScratchMb, minFreeInodes }: AgentContext['configuration']['limits'],
+): string | null {
+  const { bavail, bsize, files, ffree } = statfsSync(path);
+  const freeMb = (bavail * bsize) / 1e6;
+  if (freeMb < minFreeScratchMb) return `limits.minFreeScratchMb: ${freeMb.toFixed(0)} MB are free in ${path}`;
+  // A file system that makes inodes as it needs them says it has none.
+  return files > 0 && ffree < minFreeInodes ? `limits.minFreeInodes: ${ffree} are free in ${path}` : null;
+}
+
+/** The sentence that refuses work of a campaign that has used what it may use here; null when it may go on. */
+export function whyCampaignIsSpent(campaign: string, { journal, configuration }: AgentContext): string | null {
+  const { limits, site } = configuration;
+  if (limits.maxCoreHoursPerCampaign === undefined) return null;
+  const hours = journal.coreSeconds(campaign, 0) / 3600;
+  if (hours < limits.maxCoreHoursPerCampaign) return null;
+  return `the campaign "${campaign}" has used ${hours.toFixed(1)} of its ${limits.maxCoreHoursPerCampaign} core-hours at ${site} (limits.maxCoreHoursPerCampaign)`;
+}
