@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Journal } from '#adapters/journal.ts';
 import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
@@ -66,6 +66,8 @@ async function recover({ journal, scratch, clock }: AgentContext): Promise<void>
   const works = join(scratch.root, 'work');
   await mkdir(works, { recursive: true });
   await mkdir(scratch.cacheFolder, { recursive: true });
+  // Jobs run as the agent's user; nobody else on the cluster need read models, or put something in their place.
+  for (const folder of [works, scratch.cacheFolder]) await chmod(folder, 0o700);
   for (const name of await readdir(works)) {
     if (!isDigest(name)) continue;
     const state = journal.work(name)?.state;

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { fileDigest } from '#adapters/file-digest.ts';
 import type { Work } from '#adapters/journal-rows.ts';
 import type { AgentContext } from '#bridge-agent/context.ts';
+import { returnLogs, withLastLines } from '#bridge-agent/logs.ts';
 import { readRecord } from '#bridge-agent/records.ts';
 import { completeWork, failWork } from '#bridge-agent/report.ts';
 import { sha256 } from '#core/digest.ts';
@@ -29,7 +30,8 @@ function lastRecords(work: Work, { journal, scratch }: AgentContext): readonly E
 export async function returnOutputs(work: Work, context: AgentContext): Promise<void> {
   const { configuration, lake } = context;
   const { message } = work;
-  const records = lastRecords(work, context);
+  const records = lastRecords(work, context).map((record) => withLastLines(record, work, context));
+  await returnLogs(work, context);
   const succeeded = records.filter((record) => record.outcome === 'succeeded');
   if (succeeded.length === 0) {
     const [first] = records;

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Journal } from '#adapters/journal.ts';
 import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
@@ -110,7 +111,14 @@ describe('the bridge agent', () => {
     expect(site.cloud.answers()[0]).toMatchObject({ kind: 'success', body: { units: 3, failedUnits: 1 } });
     expect(site.worked('start')).toHaveLength(3);
     const failed = (await readResult(site, 'work/batch')).records.filter(({ outcome }) => outcome === 'failed');
-    expect(failed).toMatchObject([{ error: { code: 'ASKED_TO', kind: 'science' } }]);
+    const said = expect.stringMatching(/was asked to fail\nits task last said: works on [0-9a-f]{64}/);
+    expect(failed).toMatchObject([{ error: { code: 'ASKED_TO', kind: 'science', message: said } }]);
+    const logs = await site.cloud.lake.getBytes('work/batch/logs.txt.gz');
+    expect(
+      gunzipSync(logs ?? '')
+        .toString()
+        .match(/works on/g),
+    ).toHaveLength(3);
   });
 
   it('tries a unit again that the infrastructure failed, as a new attempt', async () => {
@@ -251,6 +259,14 @@ describe('the bridge agent', () => {
     await runAgentWith(site.parts(), { ...site.configuration, drain: true }, new AbortController().signal);
     expect(site.cloud.answers()).toHaveLength(1);
     expect(site.cloud.queued()).toBe(1);
+  });
+
+  it('keeps scratch from other users', async () => {
+    const site = newSite();
+    await runUntil(site, 'its folders', () => existsSync(join(site.root, 'scratch', 'cache')));
+    for (const name of ['work', 'cache']) {
+      expect(statSync(join(site.root, 'scratch', name)).mode & 0o777).toBe(0o700);
+    }
   });
 
   it('is alone with its journal', async () => {

@@ -64,6 +64,7 @@ def run_unit(task: dict, unit: dict) -> None:
     if behave == "crash" or (behave == "crash-once" and not Path(order["log"] + ".crashed").exists()):
         Path(order["log"] + ".crashed").touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    print(f"works on {unit['unitId']}", flush=True)
     failed = behave in ("science", "infrastructure", "memory") or (behave == "flaky" and attempt == 1)
     error = None
     if failed:
