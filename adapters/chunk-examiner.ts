@@ -45,7 +45,10 @@ export async function examineChunk(
   const ofFile = profileOfFile(profile, facts.table.columns);
   const source = await openedOr(() => openChunk(database, file.path, ofFile, files));
   if (typeof source === 'string') return { kind: 'refused', findings: [unreadable(source)] };
-  const values = await readValues(database, file.path, source.profile, source.relation);
+  const values = await readValues(database, file.path, source.profile, {
+    source: source.relation,
+    bounds: files.tracts?.path ?? null,
+  });
   if (values.kind === 'unreadable') return { kind: 'refused', findings: [unreadable(values.reason)] };
   const findings = judgeValues(values.statistics, source.profile, waived).filter(({ severity }) => severity !== 'note');
   if (findings.some(refuses)) return { kind: 'refused', findings };

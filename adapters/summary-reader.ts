@@ -5,8 +5,6 @@ import {
   BIN,
   COLOUR_TRIPLES,
   type DerivedSummary,
-  type IdSample,
-  SAMPLED_IDS,
   type SparseHistogram,
 } from '#core/chunk-summary.ts';
 import { BANDS, type Band } from '#core/profile.ts';
@@ -27,7 +25,7 @@ export async function summarize(database: Database, table: string): Promise<Deri
   }
   const sky = await histogram(database, table, [binSql('ra', BIN.sky), binSql('dec', BIN.sky)]);
   const keptRows = Number(counted?.rows ?? 0n);
-  return { keptRows, bands, colours, sky, ids: await sampleIds(database, table, keptRows) };
+  return { keptRows, bands, colours, sky };
 }
 
 async function summarizeBand(database: Database, table: string, band: Band): Promise<BandSummary> {
@@ -38,18 +36,6 @@ async function summarizeBand(database: Database, table: string, band: Band): Pro
   ]);
   const detected = Object.values(magnitudes).reduce((sum, objects) => sum + objects, 0);
   return { detected, magnitudes, errors };
-}
-
-async function sampleIds(database: Database, table: string, rows: number): Promise<IdSample> {
-  const sampled = await database.rows(
-    `SELECT printf('%016x', hash) AS hash FROM (SELECT md5_number_lower("objectId"::VARCHAR) AS hash FROM ${table})
-     ORDER BY hash LIMIT ${SAMPLED_IDS}`,
-  );
-  const hashes = z
-    .array(z.object({ hash: z.string() }))
-    .parse(sampled)
-    .map(({ hash }) => hash);
-  return { hashes, complete: rows <= SAMPLED_IDS };
 }
 
 /** The bin's number; what is far from any sky or survey has none, so that a damaged file leaves a small summary. */

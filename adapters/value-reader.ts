@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Database, parquetRelation, readingFailure } from '#adapters/duckdb.ts';
+import { readTracts } from '#adapters/tract-reader.ts';
 import { BANDS, type Profile } from '#core/profile.ts';
 import { type BandStatistics, type ValueStatistics, valueStatisticsSql } from '#core/value-statistics.ts';
 
@@ -11,25 +12,29 @@ export type ValueReading =
 /** One aggregate's columns; counts come as `bigint`. */
 const aggregateSchema = z.record(z.string(), z.union([z.bigint().transform(Number), z.number(), z.null()]));
 
-/** Reads the needed columns of a local chunk once or twice and counts what is in them. */
+/**
+ * Reads the needed columns of a local chunk once or twice and counts what is in them.
+ * @param more `source`: the chunk as a relation, with E(B-V) of a map; `bounds`: a file that says where each tract lies.
+ */
 export async function readValues(
   database: Database,
   path: string,
   profile: Profile,
-  source = parquetRelation([path]),
+  more: { readonly source?: string; readonly bounds?: string | null } = {},
 ): Promise<ValueReading> {
-  const [rawSql, measuredSql] = valueStatisticsSql(source, profile);
+  const [rawSql, measuredSql] = valueStatisticsSql(more.source ?? parquetRelation([path]), profile);
   try {
     const [raw, measured] = [await database.rows(rawSql), await database.rows(measuredSql)].map((rows) =>
       aggregateSchema.parse(rows[0]),
     );
-    return { kind: 'statistics', statistics: statisticsOf({ ...raw, ...measured }, profile) };
+    const tracts = await readTracts(database, path, profile, more.bounds ?? null);
+    return { kind: 'statistics', statistics: { ...statisticsOf({ ...raw, ...measured }, profile), tracts } };
   } catch (error) {
     return { kind: 'unreadable', reason: readingFailure(error) };
   }
 }
 
-function statisticsOf(row: Readonly<Record<string, number | null>>, profile: Profile): ValueStatistics {
+function statisticsOf(row: Readonly<Record<string, number | null>>, profile: Profile): Omit<ValueStatistics, 'tracts'> {
   const count = (name: string): number => row[name] ?? 0;
   const number = (name: string): number | null => {
     const value = row[name] ?? null;

@@ -21,6 +21,10 @@ export const VALUE_CHECKS = {
   ERROR_RELATION: { severity: 'refuse', limit: 0 },
   /** Rows without a usable E(B-V), finite and 0 or more. */
   EBV_UNUSABLE: { severity: 'refuse', limit: 0 },
+  /** Rows outside the box of their tract, of those whose tract has a box: coordinates of another object. */
+  OUTSIDE_TRACT: { severity: 'refuse', limit: 0 },
+  /** Rows whose tract has no box, or that have no tract. */
+  TRACT_UNKNOWN: { severity: 'flag', limit: 0 },
   /** Rows that are not primary: they are duplicates of objects in a neighbour. */
   NOT_PRIMARY: { severity: 'flag', limit: 0.5 },
   /** Rows with a separator that are extended, too few: half the sky below 20 mag are galaxies. */
@@ -31,12 +35,33 @@ export type ValueCheck = keyof typeof VALUE_CHECKS;
 const isValueCheck = (name: string): name is ValueCheck => name in VALUE_CHECKS;
 export const VALUE_CHECK_NAMES = Object.keys(VALUE_CHECKS).filter(isValueCheck);
 
+/**
+ * What is measured of a release as a whole, in its report. No chunk is to blame, so none is refused: a profile may change
+ * the limit, or make a note of what is flagged.
+ */
+export const RELEASE_CHECKS = {
+  /** Magnitudes that a chunk's depth differs from the median by; and five standard deviations. */
+  DEPTH_DRIFT: { severity: 'flag', limit: 0.3 },
+  /** Objects that two chunks both have. */
+  ID_SHARED: { severity: 'flag', limit: 0 },
+} as const satisfies Record<string, { severity: Severity; limit: number }>;
+export type ReleaseCheck = keyof typeof RELEASE_CHECKS;
+
+const isReleaseCheck = (name: string): name is ReleaseCheck => name in RELEASE_CHECKS;
+export const RELEASE_CHECK_NAMES = Object.keys(RELEASE_CHECKS).filter(isReleaseCheck);
+
 /** In a profile: check -> what is different for this survey. */
 export const checkOverridesSchema = z.partialRecord(
   z.enum(VALUE_CHECK_NAMES),
   z.strictObject({ severity: z.enum(SEVERITIES).exactOptional(), limit: z.number().min(0).max(1).exactOptional() }),
 );
 export type CheckOverrides = z.infer<typeof checkOverridesSchema>;
+
+export const releaseCheckOverridesSchema = z.partialRecord(
+  z.enum(RELEASE_CHECK_NAMES),
+  z.strictObject({ severity: z.enum(['flag', 'note']).exactOptional(), limit: z.number().min(0).exactOptional() }),
+);
+export type ReleaseCheckOverrides = z.infer<typeof releaseCheckOverridesSchema>;
 
 export interface CheckRule {
   readonly severity: Severity;
@@ -49,4 +74,8 @@ export function ruleFor(check: ValueCheck, overrides: CheckOverrides | undefined
     severity: own?.severity ?? VALUE_CHECKS[check].severity,
     limit: own?.limit ?? VALUE_CHECKS[check].limit,
   };
+}
+
+export function releaseRuleFor(check: ReleaseCheck, overrides: ReleaseCheckOverrides | undefined): CheckRule {
+  return { ...RELEASE_CHECKS[check], ...overrides?.[check] };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { digestSchema } from '#core/job.ts';
+import { digestSchema, objectRefSchema } from '#core/job.ts';
 import { BANDS, type Band } from '#core/profile.ts';
 import { valueStatisticsSchema } from '#core/value-statistics.ts';
 
@@ -27,19 +27,19 @@ const bandSummarySchema = z.strictObject({
 });
 export type BandSummary = z.infer<typeof bandSummarySchema>;
 
-/** How many ids a chunk leaves to be compared with other chunks'. */
-export const SAMPLED_IDS = 512;
-
-/**
- * The ids of smallest hash (the lower half of their md5, 16 hexadecimal digits), ascending: a bottom-k sketch. An id is
- * in the samples of two chunks or in none, below both their last hashes, so samples can be compared.
- */
-const idSampleSchema = z.strictObject({ hashes: z.array(z.string().regex(/^[0-9a-f]{16}$/)), complete: z.boolean() });
-export type IdSample = z.infer<typeof idSampleSchema>;
+/** Which objects a chunk has, to be compared with other chunks': a Parquet file that `adapters/id-writer.ts` wrote. */
+export const idListSchema = z.strictObject({
+  object: objectRefSchema,
+  rows: z.int().positive(),
+  /** The ends of the list, as decimals: 64 bits are more than a number of JSON holds. */
+  least: z.string().regex(/^-?\d{1,19}$/),
+  greatest: z.string().regex(/^-?\d{1,19}$/),
+});
+export type IdList = z.infer<typeof idListSchema>;
 
 /** What intake leaves of a chunk for the release's report, so that nobody reads the data again. */
 export const chunkSummarySchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(2),
   chunkId: digestSchema,
   name: z.string(),
   /** Rows of the file, and those that the recipe's cut kept: the rest describes these. */
@@ -52,10 +52,11 @@ export const chunkSummarySchema = z.strictObject({
   colours: z.record(z.string(), sparse),
   /** By ra and dec. */
   sky: sparse,
-  ids: idSampleSchema,
+  /** Of the rows that the cut kept; null when it kept none. */
+  ids: idListSchema.nullable(),
 });
 export type ChunkSummary = z.infer<typeof chunkSummarySchema>;
-export type DerivedSummary = Pick<ChunkSummary, 'keptRows' | 'bands' | 'colours' | 'sky' | 'ids'>;
+export type DerivedSummary = Pick<ChunkSummary, 'keptRows' | 'bands' | 'colours' | 'sky'>;
 
 /** Three neighbouring bands each, for the colour-colour histograms. */
 export const COLOUR_TRIPLES: readonly (readonly [Band, Band, Band])[] = [

@@ -86,6 +86,9 @@ export const partKey = (release: string, id: Digest, index: number): Key => ({
 /** Beside what one look found, in the lake; of the execution that made it. */
 export const summaryObjectKey = (id: Digest, execution: string) => `chunks/${id}/${execution}.summary.json`;
 
+/** Likewise the ids of its objects. */
+export const idsObjectKey = (id: Digest, execution: string) => `chunks/${id}/${execution}.ids.parquet`;
+
 /** Where the derived objects of a part live in the lake: by what made it. */
 export const skinnyObjectKey = (part: Digest) => `skinny/${part.slice(0, 2)}/${part}.parquet`;
 export const pixelsObjectKey = (part: Digest) => `skinny/${part.slice(0, 2)}/${part}.pixels.json`;

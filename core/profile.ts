@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { checkOverridesSchema } from '#core/checks.ts';
+import { checkOverridesSchema, releaseCheckOverridesSchema } from '#core/checks.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
 import { digestSchema } from '#core/job.ts';
 
@@ -40,12 +40,15 @@ export const profileSchema = z.strictObject({
   deliveredCoordinates: z.strictObject({ ra: columnNameSchema, dec: columnNameSchema }),
   /** Checks that this survey wants stricter, milder or with another limit than `core/checks.ts` says. */
   checks: checkOverridesSchema.exactOptional(),
+  /** Likewise for what the report of a release checks. */
+  releaseChecks: releaseCheckOverridesSchema.exactOptional(),
 });
 export type Profile = z.infer<typeof profileSchema>;
 
 /** Changes when a profile reads a catalogue differently; its prose, its checks and its tracts do not count. */
 export function profileDigest(profile: Profile): Digest {
-  const { description: _prose, name: _name, version: _version, checks: _checks, tract: _tract, ...reading } = profile;
+  const { description: _prose, name: _name, version: _version, tract: _tract, ...judged } = profile;
+  const { checks: _checks, releaseChecks: _releaseChecks, ...reading } = judged;
   return digestOf('catalogue-profile', reading);
 }
 

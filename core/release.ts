@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ancillaryFileSchema } from '#core/ancillary.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
+import { headlineSchema } from '#core/headline.ts';
 import { digestSchema, heldOutSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 import { profileSchema } from '#core/profile.ts';
 import { recipeSchema } from '#core/recipe.ts';
@@ -102,6 +103,8 @@ export const releaseRowSchema = z.object({
   expectedRows: z.int().nonnegative(),
   /** Chunks of the manifest that are skinny or quarantined. */
   settledChunks: z.int().nonnegative(),
+  /** What the last `ponte release report` found. */
+  headline: headlineSchema.exactOptional(),
 });
 export type ReleaseRow = z.infer<typeof releaseRowSchema>;
 

@@ -1,78 +1,33 @@
-import type { IdSample } from '#core/chunk-summary.ts';
+import type { IdList } from '#core/chunk-summary.ts';
 
+/** Objects that two chunks of a release both have. */
 export interface SharedIds {
   readonly chunks: readonly [string, string];
-  /** Objects that both have: exact where both samples are complete, else estimated. */
+  /** Where each chunk has them; null where the catalogue does not say. */
+  readonly tracts: readonly [string | null, string | null];
   readonly objects: number;
-  readonly exact: boolean;
-  /** Common ids in the samples: an estimate scatters by about its square root, relatively. */
-  readonly sampled: number;
 }
 
-/** Hashes that are held at a time; beyond, the sample gets thinner for all. About 300 MB. */
-const MOST_HASHES = 2_000_000;
+export interface ChunkIds {
+  readonly name: string;
+  readonly ids: IdList;
+}
 
-/** Where the hash space ends: 2^64. */
-const SPACE = 2 ** 64;
-const shareBelow = (hash: string) => Number.parseInt(hash, 16) / SPACE;
-
-/** Finds the objects that several chunks of a release have, from the samples of ids that intake left. */
-export class SharedIdFinder {
-  readonly #owners = new Map<string, string[]>();
-  readonly #samples = new Map<string, { readonly last: string | null; readonly complete: boolean }>();
-  readonly #most: number;
-  /** Only hashes below it are held; null: all. */
-  #limit: string | null = null;
-
-  constructor(most = MOST_HASHES) {
-    this.#most = most;
+/**
+ * The chunks whose lists of ids can have an id in common, in groups: a chunk can share with its group alone. A survey
+ * whose ids begin with the tract falls apart into small groups; one that numbers objects anyhow is one group.
+ */
+export function overlappingGroups(chunks: readonly ChunkIds[]): readonly (readonly ChunkIds[])[] {
+  const sorted = chunks
+    .map((chunk) => ({ chunk, least: BigInt(chunk.ids.least), greatest: BigInt(chunk.ids.greatest) }))
+    .sort((a, b) => (a.least < b.least ? -1 : a.least > b.least ? 1 : a.chunk.name < b.chunk.name ? -1 : 1));
+  const groups: ChunkIds[][] = [];
+  let end: bigint | null = null;
+  for (const { chunk, least, greatest } of sorted) {
+    const group = groups.at(-1);
+    if (group && end !== null && least <= end) group.push(chunk);
+    else groups.push([chunk]);
+    if (end === null || greatest > end) end = greatest;
   }
-
-  add(chunk: string, { hashes, complete }: IdSample): void {
-    this.#samples.set(chunk, { last: hashes.at(-1) ?? null, complete });
-    for (const hash of hashes) {
-      if (this.#limit !== null && hash >= this.#limit) break;
-      const owners = this.#owners.get(hash);
-      if (owners) owners.push(chunk);
-      else this.#owners.set(hash, [chunk]);
-    }
-    if (this.#owners.size > this.#most) this.#thin();
-  }
-
-  /** Pairs of chunks with common objects, most first. */
-  pairs(): readonly SharedIds[] {
-    const sampled = new Map<string, { pair: [string, string]; hashes: string[] }>();
-    for (const [hash, owners] of this.#owners) {
-      for (const [index, a] of owners.entries()) {
-        for (const b of owners.slice(index + 1)) {
-          const pair: [string, string] = a < b ? [a, b] : [b, a];
-          const found = sampled.get(pair.join('\n'));
-          if (found) found.hashes.push(hash);
-          else sampled.set(pair.join('\n'), { pair, hashes: [hash] });
-        }
-      }
-    }
-    const all = [...sampled.values()].map(({ pair, hashes }) => this.#estimate(pair, hashes));
-    return all.sort((a, b) => b.objects - a.objects || (a.chunks.join() < b.chunks.join() ? -1 : 1));
-  }
-
-  /** Below the lowest of the last hashes both samples are whole: so many there stand for all. */
-  #estimate(chunks: [string, string], hashes: readonly string[]): SharedIds {
-    const limits = chunks.flatMap((chunk) => {
-      const sample = this.#samples.get(chunk);
-      return sample && !sample.complete && sample.last !== null ? [sample.last] : [];
-    });
-    if (this.#limit !== null) limits.push(this.#limit);
-    const limit = limits.sort()[0];
-    if (limit === undefined) return { chunks, objects: hashes.length, exact: true, sampled: hashes.length };
-    const below = hashes.filter((hash) => hash <= limit).length;
-    return { chunks, objects: Math.round(below / shareBelow(limit)), exact: false, sampled: below };
-  }
-
-  #thin(): void {
-    const hashes = [...this.#owners.keys()].sort();
-    const limit = hashes[Math.floor(hashes.length / 2)] ?? null;
-    this.#limit = limit;
-    for (const hash of hashes) if (limit !== null && hash >= limit) this.#owners.delete(hash);
-  }
+  return groups.filter((group) => group.length > 1);
 }

@@ -60,6 +60,15 @@ export function judgeValues(
     share('FEW_EXTENDED', extended, separated, 'are extended', profile.extendedness?.column ?? '', true);
   }
   if (withEbv !== null) share('EBV_UNUSABLE', rows - withEbv, rows, 'have no usable E(B-V)', profile.ebv ?? '');
+  const bounds = statistics.tracts?.bounds ?? null;
+  if (bounds) {
+    const column = profile.tract?.column ?? '';
+    const worst = bounds.worst === null ? '' : `, most of them in tract ${bounds.worst}`;
+    const where = bounds.worst === null ? column : `${column} ${bounds.worst}`;
+    const placed = rows - bounds.unknown;
+    share('OUTSIDE_TRACT', bounds.outside, placed, `lie outside their tract\u2019s bounds${worst}`, where);
+    share('TRACT_UNKNOWN', bounds.unknown, rows, 'name a tract without known bounds, or none', column);
+  }
   return findings;
 }
 

@@ -34,6 +34,22 @@ const bandStatisticsSchema = z.strictObject({
 });
 export type BandStatistics = z.infer<typeof bandStatisticsSchema>;
 
+const tractStatisticsSchema = z.strictObject({
+  /** Tract -> rows of the file. */
+  rows: z.record(z.string(), z.int().positive()),
+  /** Null where no file of bounds is registered for the survey. */
+  bounds: z
+    .strictObject({
+      /** Rows outside their tract's box, and rows whose tract has none. */
+      outside: count,
+      unknown: count,
+      /** The tract with the most rows outside. */
+      worst: z.string().nullable(),
+    })
+    .nullable(),
+});
+export type TractStatistics = z.infer<typeof tractStatisticsSchema>;
+
 /** What a chunk's values are like before any cut, in the survey's own magnitudes. */
 export const valueStatisticsSchema = z.strictObject({
   rows: count,
@@ -45,6 +61,8 @@ export const valueStatisticsSchema = z.strictObject({
   extended: count.nullable(),
   /** Rows with a usable E(B-V). */
   withEbv: count.nullable(),
+  /** Null where the catalogue does not say which tract a row belongs to. */
+  tracts: tractStatisticsSchema.nullable(),
 });
 export type ValueStatistics = z.infer<typeof valueStatisticsSchema>;
 

@@ -3,15 +3,24 @@ import { type Examination, examineChunk } from '#adapters/chunk-examiner.ts';
 import type { ReferenceFiles } from '#adapters/chunk-source.ts';
 import { type Database, withDatabase } from '#adapters/duckdb.ts';
 import { fileDigest } from '#adapters/file-digest.ts';
-import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
+import { writeIds } from '#adapters/id-writer.ts';
+import { type SkinnyFile, writeSkinnyParts } from '#adapters/skinny-writer.ts';
 import { referredTo } from '#core/ancillary.ts';
-import { type ChunkRow, type PartRow, pixelsObjectKey, skinnyObjectKey, summaryObjectKey } from '#core/chunk.ts';
+import {
+  type ChunkRow,
+  idsObjectKey,
+  type PartRow,
+  pixelsObjectKey,
+  skinnyObjectKey,
+  summaryObjectKey,
+} from '#core/chunk.ts';
 import { claimChunk, moveChunk, readExpected, readRelease } from '#core/chunk-book.ts';
 import type { ChunkSummary } from '#core/chunk-summary.ts';
 import { InvariantError, TransientError } from '#core/errors.ts';
 import { chunkExecutionSchema, type IntakeRequest } from '#core/intake.ts';
 import { unreadable } from '#core/integrity.ts';
 import type { ObjectRef } from '#core/job.ts';
+import type { Profile } from '#core/profile.ts';
 import { readWaivedCodes } from '#core/quarantine-book.ts';
 import { partId, recipeDigest } from '#core/recipe.ts';
 import { chunkObjectKey, type ReleaseRow } from '#core/release.ts';
@@ -141,7 +150,22 @@ async function derive(
     });
   }
   const { chunkId, name } = chunk;
-  const summary: ChunkSummary = { version: 1, chunkId, name, rows: values.rows, values, ...derived.summary };
+  const ids = await leaveIds(work, source.profile, files);
+  const summary: ChunkSummary = { version: 2, chunkId, name, rows: values.rows, values, ...derived.summary, ids };
   const at = await writeDocument(services.lake, summaryObjectKey(chunkId, chunk.execution), summary);
   return { outcome: 'skinny', rows: values.rows, recipeDigest: digest, parts, findings: [...findings], summary: at };
+}
+
+/** Leaves the list of the chunk's ids, for the release's report. */
+async function leaveIds(
+  { database, services, chunk, path, folder }: Work,
+  profile: Profile,
+  files: readonly SkinnyFile[],
+): Promise<ChunkSummary['ids']> {
+  const target = join(folder, 'ids.parquet');
+  const paths = files.map((file) => file.path);
+  const list = await writeIds(database, path, profile, paths, target);
+  if (!list) return null;
+  const key = idsObjectKey(chunk.chunkId, chunk.execution);
+  return { ...list, object: await services.lake.putFile(key, target, await fileDigest(target)) };
 }

@@ -1,3 +1,4 @@
+import { compareKeyNumbers } from '#core/key-numbers.ts';
 import { BANDS } from '#core/profile.ts';
 import { type Html, html } from '#core/report/html.ts';
 import { count, decimal, MISSING, percent } from '#core/report/numbers.ts';
@@ -32,6 +33,7 @@ export function releasePage(report: ReleaseReport): string {
 </header>
 <main>
 ${keyNumbers(report)}
+${publishedNumbers(report)}
 ${refused(report)}
 ${toLookAt(report)}
 ${bandTable(summary)}
@@ -68,10 +70,25 @@ function keyNumbers({ release, profile, recipe, expected, states, summary }: Rel
 <dt>Rows of the manifest</dt><dd>${listed(expected?.rows)}</dd>
 <dt>Rows of usable chunks</dt><dd>${count(summary.rows)}</dd>
 <dt>Rows after the cut</dt><dd>${count(summary.keptRows)} (${percent(summary.rows > 0 ? summary.keptRows / summary.rows : 0)})</dd>
+${summary.tracts === null ? null : html`<dt>Tracts</dt><dd>${count(Object.keys(summary.tracts).length)}</dd>`}
 ${shares.map(([name, part, whole]) =>
   part === null || !whole ? html`` : html`<dt>${name}</dt><dd>${percent(part / whole)} of ${count(whole)} rows</dd>`,
 )}
 </dl>
+</section>`;
+}
+
+function publishedNumbers({ published, summary }: ReleaseReport): Html {
+  if (!published) return html``;
+  const rows = compareKeyNumbers(published, summary).map(
+    ({ name, published: wanted, found, agrees, decimals }) => html`<tr><th scope="row">${name}</th>
+<td class="number">${decimal(wanted, decimals)}</td><td class="number">${found === null ? MISSING : decimal(found, decimals)}</td>
+<td>${agrees ? 'yes' : html`<strong>no</strong>`}</td></tr>`,
+  );
+  return html`<section>
+<h2>Against the publisher</h2>
+<div class="scroll"><table><caption>As published: ${published.source}</caption>
+<thead><tr><th>Number</th><th>Published</th><th>Here</th><th>Agrees</th></tr></thead><tbody>${rows}</tbody></table></div>
 </section>`;
 }
 
@@ -91,8 +108,9 @@ ${more(quarantined.length)}
 </section>`;
 }
 
-function toLookAt({ flagged, summary }: ReleaseReport): Html {
-  const { drifts, shared } = summary;
+function toLookAt(report: ReleaseReport): Html {
+  const { flagged, summary, shared, noted } = report;
+  const { drifts } = summary;
   const flags = flagged.flatMap(({ name, findings }) =>
     findings.map((finding) => [name, finding.code, finding.sentence]),
   );
@@ -101,12 +119,24 @@ function toLookAt({ flagged, summary }: ReleaseReport): Html {
     'DEPTH_DRIFT',
     `in ${band} the depth is ${decimal(depth, 2)} mag; the median of the release\u2019s chunks is ${decimal(median, 2)}`,
   ]);
-  const duplicates = shared.map(({ chunks, objects, exact, sampled }) => [
+  const duplicates = shared.map(({ chunks, tracts, objects }) => [
     chunks.join(' and '),
     'ID_SHARED',
-    `${exact ? '' : 'about '}${count(objects)} objects are in both${exact ? '' : ` (${count(sampled)} of a sample)`}`,
+    `${count(objects)} objects are in both${tracts.some((tract) => tract !== null) ? `: tract ${tracts.map((tract) => tract ?? 'unknown').join(' and ')}` : ''}`,
   ]);
-  const all = [...duplicates, ...drifting, ...flags];
+  const differing = (report.published ? compareKeyNumbers(report.published, summary) : [])
+    .filter(({ agrees }) => !agrees)
+    .map(({ name, published, found, decimals }) => [
+      'the release',
+      'KEY_NUMBER',
+      `${name}: ${found === null ? 'not known' : decimal(found, decimals)}, but the publisher says ${decimal(published, decimals)}`,
+    ]);
+  const all = [
+    ...differing,
+    ...(noted.includes('ID_SHARED') ? [] : duplicates),
+    ...(noted.includes('DEPTH_DRIFT') ? [] : drifting),
+    ...flags,
+  ];
   if (all.length === 0) return html`<section><h2>To look at</h2><p>Nothing stands out.</p></section>`;
   const rows = all
     .slice(0, SHOWN)
@@ -117,7 +147,8 @@ function toLookAt({ flagged, summary }: ReleaseReport): Html {
   return html`<section>
 <h2>To look at</h2>
 <p>These chunks are used. Pairs of chunks that share objects: ${count(duplicates.length)}. Depths unlike the others\u2019: ${count(drifting.length)}.
-Checks that point at something: ${count(flags.length)}.</p>
+Checks that point at something: ${count(flags.length)}.
+Key numbers that are not the publisher\u2019s: ${count(differing.length)}.</p>
 <div class="scroll"><table><thead><tr><th>Chunk</th><th>What</th><th>In words</th></tr></thead><tbody>${rows}</tbody></table></div>
 ${more(all.length)}
 </section>`;

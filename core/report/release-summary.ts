@@ -1,7 +1,9 @@
+import { type CheckRule, type ReleaseCheck, releaseRuleFor } from '#core/checks.ts';
 import type { ChunkRow } from '#core/chunk.ts';
 import { type ChunkSummary, mergeInto } from '#core/chunk-summary.ts';
+import type { KeyNumbers } from '#core/key-numbers.ts';
 import { BANDS, type Band } from '#core/profile.ts';
-import { SharedIdFinder, type SharedIds } from '#core/shared-ids.ts';
+import type { SharedIds } from '#core/shared-ids.ts';
 import { depthOf } from '#core/value-statistics.ts';
 
 export interface MergedBand {
@@ -38,11 +40,10 @@ export interface ReleaseSummary {
   /** Cell of the sky -> mean depth in i, of its chunks, weighted by their objects there. */
   readonly depths: Readonly<Record<string, number>>;
   readonly drifts: readonly Drift[];
-  readonly shared: readonly SharedIds[];
+  /** Tract -> rows of usable chunks; null where no chunk says. */
+  readonly tracts: Readonly<Record<string, number>> | null;
 }
 
-/** A smaller difference of depth is weather. */
-const LEAST_DRIFT_MAGNITUDES = 0.3;
 /** In standard deviations, as the median absolute deviation says them. */
 const DRIFT_DEVIATIONS = 5;
 /** Fewer chunks have no usual depth. */
@@ -57,7 +58,8 @@ export class ReleaseMerger {
   readonly #sky: Record<string, number> = {};
   readonly #depthWeights: Record<string, { objects: number; sum: number }> = {};
   readonly #depths: { readonly name: string; readonly band: Band; readonly depth: number }[] = [];
-  readonly #shared = new SharedIdFinder();
+  #tracts: Record<string, number> | null = null;
+  readonly #drift: CheckRule;
   readonly #totals = { chunks: 0, rows: 0, keptRows: 0 };
   readonly #about: { primary: number | null; separated: number | null; extended: number | null } = {
     primary: null,
@@ -65,8 +67,12 @@ export class ReleaseMerger {
     extended: null,
   };
 
+  constructor(drift = releaseRuleFor('DEPTH_DRIFT', undefined)) {
+    this.#drift = drift;
+  }
+
   add(summary: ChunkSummary): void {
-    const { name, values, ids } = summary;
+    const { values } = summary;
     this.#totals.chunks += 1;
     this.#totals.rows += summary.rows;
     this.#totals.keptRows += summary.keptRows;
@@ -84,7 +90,10 @@ export class ReleaseMerger {
     const own = values.bands[DEPTH_BAND];
     const depth = own ? depthOf(own) : null;
     if (depth !== null) this.#addDepth(summary.sky, depth);
-    this.#shared.add(name, ids);
+    if (values.tracts) {
+      this.#tracts ??= {};
+      mergeInto(this.#tracts, values.tracts.rows);
+    }
   }
 
   result(): ReleaseSummary {
@@ -96,8 +105,13 @@ export class ReleaseMerger {
       colours: this.#colours,
       sky: this.#sky,
       depths: Object.fromEntries(depths),
-      drifts: BANDS.flatMap((band) => driftsOf(this.#depths.filter((entry) => entry.band === band))),
-      shared: this.#shared.pairs(),
+      drifts: BANDS.flatMap((band) =>
+        driftsOf(
+          this.#depths.filter((entry) => entry.band === band),
+          this.#drift.limit,
+        ),
+      ),
+      tracts: this.#tracts,
     };
   }
 
@@ -135,11 +149,11 @@ const emptyBand = (): MergedBand => ({
 });
 
 /** Against the median of all, so that it does not matter which chunk came first. */
-function driftsOf(entries: readonly { name: string; band: Band; depth: number }[]): readonly Drift[] {
+function driftsOf(entries: readonly { name: string; band: Band; depth: number }[], least: number): readonly Drift[] {
   if (entries.length < ENOUGH_CHUNKS) return [];
   const median = medianOf(entries.map(({ depth }) => depth));
   const deviation = 1.4826 * medianOf(entries.map(({ depth }) => Math.abs(depth - median)));
-  const limit = Math.max(LEAST_DRIFT_MAGNITUDES, DRIFT_DEVIATIONS * deviation);
+  const limit = Math.max(least, DRIFT_DEVIATIONS * deviation);
   return entries.filter(({ depth }) => Math.abs(depth - median) > limit).map((entry) => ({ ...entry, median }));
 }
 
@@ -162,4 +176,9 @@ export interface ReleaseReport {
   readonly quarantined: readonly Pick<ChunkRow, 'name' | 'findings' | 'decision'>[];
   readonly flagged: readonly Pick<ChunkRow, 'name' | 'findings'>[];
   readonly summary: ReleaseSummary;
+  readonly shared: readonly SharedIds[];
+  /** What the publisher says of the release, where the operator registered it. */
+  readonly published: KeyNumbers | null;
+  /** Checks of the release whose findings the survey only wants noted. */
+  readonly noted: readonly ReleaseCheck[];
 }

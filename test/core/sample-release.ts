@@ -54,15 +54,15 @@ export const sampleSpec: ReleaseSpec = {
 };
 
 /** Registers the sample release, as `ponte release register` does. */
-export async function registerSample(table: Table): Promise<void> {
+export async function registerSample(table: Table, spec = sampleSpec): Promise<void> {
   await table.write([
     {
       kind: 'put',
       item: {
-        ...releaseKey(sampleSpec.release),
-        release: sampleSpec.release,
-        spec: sampleSpec,
-        specDigest: releaseSpecDigest(sampleSpec),
+        ...releaseKey(spec.release),
+        release: spec.release,
+        spec,
+        specDigest: releaseSpecDigest(spec),
         registeredAt: '2026-01-01T00:00:00.000Z',
         registeredBy: 'test',
         manifestState: 'absent',

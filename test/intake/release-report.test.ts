@@ -1,29 +1,42 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { withDatabase } from '#adapters/duckdb.ts';
+import { parquetRelation, withDatabase } from '#adapters/duckdb.ts';
+import { fileDigest } from '#adapters/file-digest.ts';
+import { compareIds } from '#adapters/id-comparison.ts';
+import { writeIds } from '#adapters/id-writer.ts';
+import { MemoryObjectStore } from '#adapters/memory-object-store.ts';
 import { MemoryTable } from '#adapters/memory-table.ts';
 import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
 import { readValues } from '#adapters/value-reader.ts';
-import { releaseReport } from '#cli/operations/release-report.ts';
-import { chunkId, chunkKey, summaryObjectKey } from '#core/chunk.ts';
-import { type ChunkSummary, chunkSummarySchema, type IdSample } from '#core/chunk-summary.ts';
+import { registerKeyNumbers } from '#cli/operations/key-numbers.ts';
+import { keepHeadline, releaseReport } from '#cli/operations/release-report.ts';
+import { findSharedIds } from '#cli/operations/shared-ids.ts';
+import { chunkId, chunkKey, idsObjectKey, summaryObjectKey } from '#core/chunk.ts';
+import { readRelease } from '#core/chunk-book.ts';
+import { type ChunkSummary, chunkSummarySchema, idListSchema } from '#core/chunk-summary.ts';
 import { sha256 } from '#core/digest.ts';
 import type { Finding } from '#core/integrity.ts';
+import { compareKeyNumbers } from '#core/key-numbers.ts';
+import type { Profile } from '#core/profile.ts';
 import { releasePage } from '#core/report/release-page.ts';
 import { ReleaseMerger, type ReleaseReport } from '#core/report/release-summary.ts';
-import { SharedIdFinder } from '#core/shared-ids.ts';
+import { type ChunkIds, overlappingGroups } from '#core/shared-ids.ts';
 import { depthOf } from '#core/value-statistics.ts';
 import { registerSample, sampleSpec } from '#test/core/sample-release.ts';
 import { profileNamed, recipeNamed, type SurveyChunkOptions, writeSurveyChunk } from '#test/fixtures/survey-chunk.ts';
 
 let folder = '';
 const summaries: ChunkSummary[] = [];
+const lake = new MemoryObjectStore();
+/** Chunk -> the ids of its skinny parts. */
+const kept = new Map<string, ReadonlySet<string>>();
 
 /** What intake leaves of a chunk of DES. */
 async function summaryOf(name: string, options: SurveyChunkOptions): Promise<ChunkSummary> {
   const path = join(folder, `${name}.parquet`);
+  const list = join(folder, `${name}.ids.parquet`);
   const profile = profileNamed('des-dr2');
   return withDatabase({ threads: 2 }, async (database) => {
     await writeSurveyChunk(database, path, 'des-dr2', options);
@@ -32,8 +45,13 @@ async function summaryOf(name: string, options: SurveyChunkOptions): Promise<Chu
     if (values.kind === 'unreadable' || derived.kind === 'unreadable') throw new Error('unreadable');
     const { statistics } = values;
     const id = chunkId('des', name, sha256(name));
-    const head = { version: 1, chunkId: id, name, rows: statistics.rows, values: statistics } as const;
-    return chunkSummarySchema.parse({ ...head, ...derived.summary });
+    const parts = derived.files.map((file) => file.path);
+    const ends = await writeIds(database, path, profile, parts, list);
+    const object = await lake.putFile(idsObjectKey(id, 'one'), list, await fileDigest(list));
+    const rows = await database.rows(`SELECT "objectId"::VARCHAR AS id FROM ${parquetRelation(parts)}`);
+    kept.set(name, new Set(rows.map((row) => String(row.id))));
+    const head = { version: 2, chunkId: id, name, rows: statistics.rows, values: statistics } as const;
+    return chunkSummarySchema.parse({ ...head, ...derived.summary, ids: ends && { ...ends, object } });
   });
 }
 
@@ -107,84 +125,175 @@ function withDepth(summary: ChunkSummary, depth: number): ChunkSummary {
 }
 
 describe('objects in two chunks', () => {
-  const sample = (ids: readonly number[], size: number): IdSample => {
-    const hashes = ids.map((id) => sha256(String(id)).slice(0, 16)).sort();
-    return { hashes: hashes.slice(0, size), complete: ids.length <= size };
-  };
-  const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
-  const pairs = (finder: SharedIdFinder, ids: Record<string, readonly number[]>, size = 512) => {
-    for (const [name, list] of Object.entries(ids)) finder.add(name, sample(list, size));
-    return finder.pairs();
-  };
+  const list = (name: string, least: string, greatest: string): ChunkIds => ({
+    name,
+    ids: { object: { key: `chunks/${name}`, sha256: sha256(name), sizeBytes: 1 }, rows: 1, least, greatest },
+  });
 
-  test('are counted exactly in small chunks, per pair', () => {
-    const ids = { b: range(90, 200), a: range(0, 100), c: range(95, 300) };
+  test('are looked for only where the lists of two chunks overlap', () => {
+    const groups = overlappingGroups([
+      list('d', '40', '50'),
+      list('b', '15', '30'),
+      list('a', '10', '20'),
+      list('c', '30', '39'),
+      list('e', '9223372036854775806', '9223372036854775807'),
+      list('f', '9223372036854775807', '9223372036854775807'),
+      list('z', '-5', '9'),
+    ]);
 
-    expect(pairs(new SharedIdFinder(), ids)).toEqual([
-      { chunks: ['b', 'c'], objects: 105, exact: true, sampled: 105 },
-      { chunks: ['a', 'b'], objects: 10, exact: true, sampled: 10 },
-      { chunks: ['a', 'c'], objects: 5, exact: true, sampled: 5 },
+    expect(groups.map((group) => group.map(({ name }) => name))).toEqual([
+      ['a', 'b', 'c'],
+      ['e', 'f'],
     ]);
   });
 
-  test('are estimated in large ones', () => {
-    const [pair] = pairs(new SharedIdFinder(), { a: range(0, 20_000), b: range(15_000, 40_000) });
+  test('are counted exactly, per pair of chunks and of tracts', async () => {
+    const shared = await findSharedIds(lake, idsOf(summaries));
 
-    expect(pair?.exact).toBe(false);
-    expect(pair?.sampled).toBeGreaterThan(50);
-    expect(pair?.objects).toBeGreaterThan(5000 * 0.7);
-    expect(pair?.objects).toBeLessThan(5000 * 1.3);
+    const [one, other] = [kept.get('tile-0'), kept.get('tile-1')];
+    const expected = [...(one ?? [])].filter((id) => other?.has(id)).length;
+    expect(expected).toBeGreaterThan(80);
+    expect(shared).toEqual([
+      { chunks: ['tile-0', 'tile-1'], tracts: ['DES0359-350', 'DES0359-350'], objects: expected },
+    ]);
   });
 
-  test('are still found when there are more samples than fit', () => {
-    const many = Object.fromEntries(range(0, 40).map((n) => [`n${n}`, range(n * 1000 + 10_000, n * 1000 + 11_000)]));
-    const [pair, ...others] = pairs(new SharedIdFinder(2000), { a: range(0, 1000), b: range(200, 1200), ...many });
+  test('are counted by tracts where a chunk has several, and in all three where three have them', async () => {
+    const write = async (name: string, rows: string): Promise<ChunkIds> => {
+      const path = join(folder, `${name}.ids.parquet`);
+      const ends = await withDatabase({ threads: 1 }, async (database) => {
+        await database.run(
+          `COPY (SELECT * FROM (VALUES ${rows}) AS t(id, tract) ORDER BY id) TO '${path}' (FORMAT parquet)`,
+        );
+        return database.rows(
+          `SELECT count(*)::INTEGER AS rows, min(id)::VARCHAR AS least, max(id)::VARCHAR AS greatest FROM '${path}'`,
+        );
+      });
+      const object = await lake.putFile(`chunks/${name}`, path, await fileDigest(path));
+      return { name, ids: idListSchema.parse({ ...ends[0], object }) };
+    };
+    const lists = [
+      await write('c', "(1, '7'), (2, '7'), (3, '8'), (9223372036854775807, '9')"),
+      await write('a', "(2, '5'), (3, '5'), (4, '5'), (9223372036854775807, '5')"),
+      await write('b', '(3, NULL), (9, NULL)'),
+    ];
 
-    expect(pair?.chunks).toEqual(['a', 'b']);
-    expect(pair?.objects).toBeGreaterThan(800 * 0.6);
-    expect(pair?.objects).toBeLessThan(800 * 1.4);
-    expect(others).toEqual([]);
+    expect(await findSharedIds(lake, lists)).toEqual([
+      { chunks: ['a', 'b'], tracts: ['5', null], objects: 1 },
+      { chunks: ['a', 'c'], tracts: ['5', '7'], objects: 1 },
+      { chunks: ['a', 'c'], tracts: ['5', '8'], objects: 1 },
+      { chunks: ['a', 'c'], tracts: ['5', '9'], objects: 1 },
+      { chunks: ['b', 'c'], tracts: [null, '8'], objects: 1 },
+    ]);
   });
 
-  test('come from what intake leaves of real chunks', () => {
-    const { shared } = merged(...summaries);
+  test('are the same in one pass and in many', async () => {
+    const paths = new Map(['tile-0', 'tile-1', 'tile-2'].map((name) => [join(folder, `${name}.ids.parquet`), name]));
 
-    expect(shared.map(({ chunks }) => chunks)).toEqual([['tile-0', 'tile-1']]);
-    expect(shared[0]?.objects).toBeGreaterThan(80);
+    const [one, many] = await withDatabase({ threads: 2 }, async (database) => [
+      await compareIds(database, paths, 12_000),
+      await compareIds(database, paths, 12_000, 1000),
+    ]);
+
+    expect(one).toHaveLength(1);
+    expect(many).toEqual(one);
   });
 });
 
+const idsOf = (list: readonly ChunkSummary[]): ChunkIds[] =>
+  list.flatMap(({ name, ids }) => (ids ? [{ name, ids }] : []));
+
 const finding: Finding = { code: 'FEW_EXTENDED', sentence: 'only <b>3 %</b> are extended', severity: 'flag' };
 
-async function report(title = 'A sample'): Promise<ReleaseReport> {
-  const table = new MemoryTable();
-  await registerSample(table);
-  const objects = new Map<string, Uint8Array>();
+async function table(profile: Partial<Profile> = {}): Promise<MemoryTable> {
+  const rows = new MemoryTable();
+  await registerSample(rows, { ...sampleSpec, profile: { ...sampleSpec.profile, ...profile } });
   const { release } = sampleSpec;
   for (const [index, summary] of summaries.entries()) {
     const { name } = summary;
     const id = chunkId(release, name, sha256(name));
     const bytes = new TextEncoder().encode(JSON.stringify(summary));
-    const key = summaryObjectKey(id, 'one');
-    objects.set(key, bytes);
     const refused = index === 3;
     const row = {
       ...{ chunkId: id, release, name, sha256: sha256(name), sizeBytes: 1, etag: 'e', execution: 'one' },
       ...{ state: refused ? 'quarantined' : 'skinny', claimedAt: '2026-01-01T00:00:00Z', settledAt: null, rows: 1 },
-      ...{
-        parts: 1,
-        recipeDigest: null,
-        revivals: 0,
-        seconds: 1,
-        findings: index === 2 || refused ? [{ ...finding }] : [],
-      },
-      summary: refused ? null : { key, sha256: sha256(bytes), sizeBytes: bytes.length },
+      ...{ parts: 1, recipeDigest: null, revivals: 0, seconds: 1 },
+      findings: index === 2 || refused ? [{ ...finding }] : [],
+      summary: refused ? null : { ...(await lake.putBytes(summaryObjectKey(id, 'one'), bytes, 'application/json')) },
     };
-    await table.write([{ kind: 'put', item: { ...chunkKey(release, id), ...row } }]);
+    await rows.write([{ kind: 'put', item: { ...chunkKey(release, id), ...row } }]);
   }
-  const lake = { getBytes: async (key: string) => objects.get(key) ?? null };
-  return { ...(await releaseReport({ table, lake }, release)), title };
+  return rows;
 }
+
+async function report(title = 'A sample', profile: Partial<Profile> = {}): Promise<ReleaseReport> {
+  return { ...(await releaseReport({ table: await table(profile), lake }, sampleSpec.release)), title };
+}
+
+describe('against the publisher', () => {
+  const numbers = { version: 1, release: sampleSpec.release, source: 'doi:10.0000/table-3' } as const;
+  const registered = async (more: object) => {
+    const [rows, path] = [await table(), join(folder, 'numbers.json')];
+    await writeFile(path, JSON.stringify({ ...numbers, ...more }));
+    await registerKeyNumbers({ table: rows, identity: async () => 'arn:operator' }, path);
+    return { rows, report: await releaseReport({ table: rows, lake }, sampleSpec.release) };
+  };
+
+  test('says of every key number whether it agrees', async () => {
+    const more = { rows: 20_000, tracts: 5, extendedFraction: 0.5, depth: { i: 26.4, g: 25, u: 25 } };
+    const { report: found } = await registered(more);
+
+    const compared = found.published ? compareKeyNumbers(found.published, found.summary) : [];
+
+    expect(compared.map(({ name, agrees }) => `${name} ${agrees}`)).toEqual([
+      'rows true',
+      'tracts false',
+      'extended fraction false',
+      'depth in u false',
+      'depth in g false',
+      'depth in i true',
+    ]);
+    const page = releasePage(found);
+    expect(page).toContain('Against the publisher');
+    expect(page).toContain('doi:10.0000/table-3');
+    expect(page).toMatch(/tracts: \d+, but the publisher says 5/);
+    expect(page).toContain('Key numbers that are not the publisher\u2019s: 4.');
+  });
+
+  test('agrees within the tolerance of the file', async () => {
+    const { report: found } = await registered({ rows: 20_100, tolerance: { counts: 0.01 } });
+
+    expect(found.published && compareKeyNumbers(found.published, found.summary)).toMatchObject([{ agrees: true }]);
+  });
+
+  test('the metadata of the release carries the headline', async () => {
+    const { rows, report: found } = await registered({ rows: 20_000, tracts: 5 });
+
+    await keepHeadline({ table: rows }, found, new Date('2026-01-02T00:00:00Z'));
+
+    const { headline } = await readRelease(rows, sampleSpec.release);
+    expect(headline).toMatchObject({
+      ...{ at: '2026-01-02T00:00:00.000Z', chunks: 5, quarantined: 1, rows: 20_000, flagged: 1 },
+      ...{ primary: null, keyNumbers: { compared: 2, differ: 1 }, depth: { i: expect.closeTo(26.4, 0) } },
+    });
+    expect(headline?.sharedObjects).toBe(found.shared[0]?.objects);
+  });
+
+  test('refuses a file that is none', async () => {
+    await expect(registered({ rows: -1 })).rejects.toThrow('rows: ');
+  });
+});
+
+test('what a survey only wants noted does not stand out', async () => {
+  const strict = releasePage(await report());
+  const mild = releasePage(
+    await report('A sample', { releaseChecks: { ID_SHARED: { severity: 'note' }, DEPTH_DRIFT: { limit: 5 } } }),
+  );
+  const some = releasePage(await report('A sample', { releaseChecks: { ID_SHARED: { limit: 100_000 } } }));
+
+  expect(strict).toContain('<code>ID_SHARED</code>');
+  for (const page of [mild, some]) expect(page).not.toContain('<code>ID_SHARED</code>');
+});
 
 test('the report reads the rows and the summaries, of usable chunks only', async () => {
   const { states, quarantined, flagged, expected, summary } = await report();
@@ -219,10 +328,10 @@ test('the page says what there is to know', async () => {
 });
 
 test('a release without a chunk has a page too', async () => {
-  const table = new MemoryTable();
-  await registerSample(table);
+  const rows = new MemoryTable();
+  await registerSample(rows);
 
-  const page = releasePage(await releaseReport({ table, lake: { getBytes: async () => null } }, sampleSpec.release));
+  const page = releasePage(await releaseReport({ table: rows, lake }, sampleSpec.release));
 
   expect(page).toContain('Nothing stands out.');
   expect(page).not.toMatch(/NaN|undefined|Infinity/);

@@ -54,7 +54,7 @@ async function derive(
     await writeSurveyChunk(database, chunk ?? '', survey, options);
     const ofFile = columns ? profileOfFile(profile, new Set(columns)) : profile;
     const source = await openChunk(database, chunk ?? '', ofFile, map ? { map } : {});
-    const values = await readValues(database, chunk ?? '', source.profile, source.relation);
+    const values = await readValues(database, chunk ?? '', source.profile, { source: source.relation });
     if (values.kind === 'statistics') withoutEbv = values.statistics.rows - (values.statistics.withEbv ?? 0);
     const derived = await writeSkinnyParts(database, chunk ?? '', own, source.profile, recipe, source.relation);
     return derived.kind === 'parts' ? derived.files : [];

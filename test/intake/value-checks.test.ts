@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inspectChunk } from '#adapters/chunk-inspector.ts';
 import { withDatabase } from '#adapters/duckdb.ts';
 import { readValues } from '#adapters/value-reader.ts';
@@ -151,4 +151,63 @@ test('does not change what is derived: checks are no part of the digest', () => 
 test('has a limit and a severity for every check', () => {
   expect(VALUE_CHECK_NAMES).toEqual(Object.keys(VALUE_CHECKS));
   expect(VALUE_CHECK_NAMES.length).toBeGreaterThan(5);
+});
+
+describe('tracts', () => {
+  const bounds = async (rows: string) => {
+    const path = join(folder, 'tracts.parquet');
+    await withDatabase({ threads: 1 }, (database) =>
+      database.run(
+        `COPY (SELECT * FROM (VALUES ${rows}) AS t(tract, ra_from, ra_to, dec_from, dec_to)) TO '${path}' (FORMAT parquet)`,
+      ),
+    );
+    return path;
+  };
+  /** 1,000 rows of tract 4848 and 1,000 of 4849, within ra 58 to 62 and dec -36 to -33. */
+  const judged = async (rows: string, replace: Record<string, string> = {}) => {
+    const [path, tracts] = [join(folder, 'of-tracts.parquet'), await bounds(rows)];
+    const profile = profileNamed('lsst-dp1');
+    return withDatabase({ threads: 2 }, async (database) => {
+      await writeSurveyChunk(database, path, 'lsst-dp1', { rows: 2000, first: 9000, narrow: true, replace });
+      const reading = await readValues(database, path, profile, { bounds: tracts });
+      if (reading.kind === 'unreadable') throw new Error(reading.reason);
+      return { tracts: reading.statistics.tracts, findings: judgeValues(reading.statistics, profile) };
+    });
+  };
+
+  test('with bounds around all their rows have nothing to say', async () => {
+    const { tracts, findings } = await judged('(4848, 58, 62, -36, -33), (4849, 50, 70, -40, -30)');
+
+    expect(tracts).toEqual({
+      rows: { '4848': 1000, '4849': 1000 },
+      bounds: { outside: 0, unknown: 0, worst: null },
+    });
+    expect(findings).toEqual([]);
+  });
+
+  test('refuse rows that lie elsewhere, and say how many and where', async () => {
+    const { findings } = await judged('(4848, 58, 62, -36, -33), (4849, 58, 62, -36, -33)', {
+      coord_dec: 'CASE WHEN i % 500 = 0 AND i >= 1000 THEN 10 ELSE v END',
+    });
+
+    expect(findings).toMatchObject([
+      { code: 'OUTSIDE_TRACT', severity: 'refuse', numbers: { rows: 2, of: 2000 }, where: 'tract 4849' },
+    ]);
+  });
+
+  test('may lie across ra = 0', async () => {
+    const ra = { coord_ra: 'CASE i % 3 WHEN 0 THEN 359.5 WHEN 1 THEN 0.5 ELSE 360 END' };
+
+    const { findings } = await judged('(4848, 359, 1, -36, -33), (4849, 359, 1, -36, -33)', ra);
+    const { findings: beyond } = await judged('(4848, 359, 0.4, -36, -33), (4849, 359, 1, -36, -33)', ra);
+
+    expect(findings).toEqual([]);
+    expect(beyond).toMatchObject([{ code: 'OUTSIDE_TRACT', where: 'tract 4848' }]);
+  });
+
+  test('without bounds, and rows without a tract, are flagged', async () => {
+    const { findings } = await judged('(4848, 58, 62, -36, -33)', { tract: 'CASE WHEN i < 10 THEN NULL ELSE v END' });
+
+    expect(findings).toMatchObject([{ code: 'TRACT_UNKNOWN', severity: 'flag', numbers: { rows: 1010 } }]);
+  });
 });

@@ -8,6 +8,7 @@ import { chunkKey, partKey, pointerKey } from '#core/chunk.ts';
 import { deliveryKey } from '#core/delivery.ts';
 import { sha256 } from '#core/digest.ts';
 import { FINDING_CODES } from '#core/integrity.ts';
+import { keyNumbersKey } from '#core/key-numbers.ts';
 import { ledgerKey } from '#core/ledger.ts';
 import { expectedKey, releaseKey } from '#core/release.ts';
 import { estimateRowKey, workKeyOf } from '#core/work.ts';
@@ -52,6 +53,7 @@ describe('ARCHITECTURE.md', () => {
     approvalKey('{campaign}'),
     estimateRowKey('{campaign}', DIGEST, '{algorithm}'),
     workKeyOf(DIGEST),
+    keyNumbersKey('{release}'),
     ancillaryKey(DIGEST),
     deliveryKey('{delivery}'),
   ];
