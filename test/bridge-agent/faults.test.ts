@@ -131,6 +131,57 @@ describe('a clock that jumps', () => {
   });
 });
 
+describe('a controller that is away for ten minutes', () => {
+  it('loses nothing and starts nothing twice; the work still counts as alive', async () => {
+    const site = newSite();
+    const message = await site.estimate('batch', [{ seconds: 3 }, {}]);
+    site.cloud.send(message);
+    let offset = 0;
+    let away = false;
+    let looks = 0;
+    const parts = site.parts();
+    const observe = parts.scheduler.observe.bind(parts.scheduler);
+    parts.scheduler.observe = async (names, since) => {
+      if (!away) return observe(names, since);
+      looks += 1;
+      return { kind: 'failed', reason: 'slurm_load_jobs error: Unable to contact slurm controller' };
+    };
+    const clock = { now: () => new Date(Date.now() + offset) };
+    const stop = new AbortController();
+    const agent = runAgentWith({ ...parts, clock }, site.configuration, stop.signal);
+    await until('running units', () => site.worked('start').length === 2);
+    away = true;
+    const beats = site.cloud.heartbeats(message.taskToken);
+    offset = 600_000;
+    await until('looks that fail', () => looks > 5);
+    expect(site.cloud.heartbeats(message.taskToken)).toBeGreaterThan(beats);
+    expect(eventsOf(site, message.workKey)).not.toContain('Task:Lost');
+    away = false;
+    await until('an answer', () => site.cloud.answers().length > 0);
+    stop.abort();
+    await agent;
+    expect(site.cloud.answers()).toMatchObject([{ kind: 'success', body: { units: 2, failedUnits: 0 } }]);
+    expect(site.worked('start')).toHaveLength(2);
+  });
+});
+
+describe('a token that was answered before', () => {
+  it('is told once, and the work counts as done', async () => {
+    const site = newSite({ intervals: { reconcileSeconds: 0.1, heartbeatSeconds: 60 } });
+    const message = await site.estimate('batch', [{ seconds: 0.5 }]);
+    site.cloud.send(message);
+    const stop = new AbortController();
+    const agent = runAgentWith(site.parts(), site.configuration, stop.signal);
+    await until('a running unit', () => site.worked('start').length === 1);
+    site.cloud.forget(message.taskToken);
+    await until('the refusal of the answer', () => eventsOf(site, message.workKey).includes('Reply:Unwanted'));
+    stop.abort();
+    await agent;
+    expect(eventsOf(site, message.workKey).filter((event) => event.startsWith('Reply:'))).toEqual(['Reply:Unwanted']);
+    expect(site.cloud.answers()).toEqual([]);
+  });
+});
+
 describe('the limits of a site', () => {
   it('refuse a campaign that has used its core-hours here, and nothing that was taken before', async () => {
     const site = newSite({ limits: { maxCoreHoursPerCampaign: 0.00001 } });
