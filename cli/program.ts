@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { agentCommand } from '#cli/commands/agent.ts';
 import { ancillaryCommand } from '#cli/commands/ancillary.ts';
+import { budgetCommand } from '#cli/commands/budget.ts';
 import { approveCommand, campaignCommand } from '#cli/commands/campaign.ts';
 import { chunksCommand, uploadCommand } from '#cli/commands/chunks.ts';
 import { deliveriesCommand, verifyCommand, withdrawCommand } from '#cli/commands/deliveries.ts';
@@ -23,6 +24,7 @@ export function ponteProgram(): Command {
     chunksCommand,
     quarantineCommand,
     campaignCommand,
+    budgetCommand,
     approveCommand,
     deliveriesCommand,
     verifyCommand,

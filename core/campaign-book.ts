@@ -19,7 +19,7 @@ import type { ObjectRef } from '#core/job.ts';
 import { objectRefSchema } from '#core/job.ts';
 import { type ChunkEvent, mayMove, type nextState } from '#core/life-cycle.ts';
 import { EXPECTED_PREFIX, expectedChunkSchema, releasePartition } from '#core/release.ts';
-import { equals, ROW_EXISTS, ROW_IS_NEW, scan, type Table } from '#core/table.ts';
+import { ROW_EXISTS, ROW_IS_NEW, scan, type Table } from '#core/table.ts';
 
 export async function readCampaign(table: Table, campaign: string): Promise<CampaignRow> {
   const row = await table.get(campaignKey(campaign));
@@ -46,7 +46,7 @@ export async function readPlannedRelease(table: Table, name: string, plan: Diges
   });
 }
 
-/** Opens a campaign once; a retry of the plan finds it, and one that had failed is at work again. */
+/** Opens a campaign once; a retry of the plan finds it, and one that had failed or paused is at work again. */
 export async function openCampaign(table: Table, row: Omit<CampaignRow, 'failure' | 'catalogue'>): Promise<void> {
   await table.write([{ kind: 'put', item: { ...campaignKey(row.campaign), ...row }, when: [ROW_IS_NEW] }]);
   await table.write([
@@ -54,7 +54,7 @@ export async function openCampaign(table: Table, row: Omit<CampaignRow, 'failure
       kind: 'update',
       key: campaignKey(row.campaign),
       set: { state: row.state, execution: row.execution, failure: null },
-      when: [equals('state', 'failed')],
+      when: [{ kind: 'oneOf', attribute: 'state', values: ['failed', 'paused'] }],
     },
   ]);
   await table.write([
@@ -80,13 +80,13 @@ export async function enterStage(table: Table, campaign: string, stage: Campaign
 export const setCatalogue = (table: Table, campaign: string, catalogue: Catalogue) =>
   table.write([{ kind: 'update', key: campaignKey(campaign), set: { catalogue } }]);
 
-/** Ends a campaign with the reason, unless it was delivered. */
-export const failCampaign = (table: Table, campaign: string, failure: string) =>
+/** Ends a campaign with the reason, unless it was delivered; one that paused goes on when its cap is raised. */
+export const failCampaign = (table: Table, campaign: string, failure: string, state: 'failed' | 'paused' = 'failed') =>
   table.write([
     {
       kind: 'update',
       key: campaignKey(campaign),
-      set: { state: 'failed', failure },
+      set: { state, failure },
       when: [
         ROW_EXISTS,
         { kind: 'oneOf', attribute: 'state', values: CAMPAIGN_STAGES.filter((s) => s !== 'delivered') },

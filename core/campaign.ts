@@ -15,7 +15,7 @@ export const CAMPAIGN_STAGES = [
   'delivering',
   'delivered',
 ] as const;
-export const campaignStateSchema = z.enum([...CAMPAIGN_STAGES, 'failed', 'stopped']);
+export const campaignStateSchema = z.enum([...CAMPAIGN_STAGES, 'failed', 'paused', 'stopped']);
 export type CampaignStage = (typeof CAMPAIGN_STAGES)[number];
 
 /** The packed collection in the lake: files below `{prefix}/files/`, all of them listed in `manifest`. */

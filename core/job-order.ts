@@ -1,9 +1,12 @@
 import { z } from 'zod';
+import type { Amount } from '#core/amount.ts';
+import type { JobFacts } from '#core/attempt.ts';
+import { DEFAULT_BREAKERS } from '#core/breaker.ts';
 import { readCampaign, readModel, requireApproval } from '#core/campaign-book.ts';
 import type { Digest } from '#core/digest.ts';
 import { InvariantError } from '#core/errors.ts';
 import { type BatchPart, digestSchema, type JobMessage, nameSchema, objectRefSchema } from '#core/job.ts';
-import { type Amount, reserve } from '#core/ledger.ts';
+import { type Reservation, reserve } from '#core/ledger.ts';
 import { priceMicroUsd, type Usage } from '#core/price-book.ts';
 import type { ReleaseSpec } from '#core/release.ts';
 import type { Table } from '#core/table.ts';
@@ -39,12 +42,6 @@ export type PreparedMessage = Untokened<JobMessage>;
 export interface PreparedJob {
   readonly workKey: Digest;
   readonly message: PreparedMessage;
-}
-
-/** Why a job does not start. */
-export interface BudgetRefusal {
-  readonly available: Amount;
-  readonly wanted: Amount;
 }
 
 export function algorithmVersion(spec: ReleaseSpec, algorithm: string): AlgorithmVersion {
@@ -118,27 +115,70 @@ export const JOB_USAGE: Usage = {
   events: 0,
 };
 
-/** What one attempt of this job may cost at most, times its attempts: what the ledger sets aside before it starts. */
-export function worstCase(spec: ReleaseSpec, order: JobOrder, rows: number): Amount {
-  const registered = spec.algorithms[order.algorithm];
-  const compute =
-    order.kind === 'inform'
-      ? (registered?.informSeconds ?? 0)
-      : (rows / 1000) * (registered?.secondsPerThousandRows ?? 0);
+/** What a job reads: its units, their rows, and the bytes that a site outside the cloud has to fetch. */
+export interface JobInput {
+  readonly units: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** What the message's job reads; `parts` are those of an estimate. */
+export function jobInput(message: PreparedMessage, parts: readonly BatchPart[]): JobInput {
+  const files = message.kind === 'inform' ? [message.training] : [message.model];
+  if (message.kind === 'validate') files.push(message.training);
+  const bytes = [...files, ...parts.map((part) => part.skinny)].reduce((sum, file) => sum + file.sizeBytes, 0);
+  return { units: Math.max(parts.length, 1), rows: parts.reduce((sum, part) => sum + part.rows, 0), bytes };
+}
+
+/** What one attempt of this job will probably cost, by the registered seconds: no history is asked. */
+export function assumedCase(spec: ReleaseSpec, order: Pick<JobOrder, 'kind' | 'algorithm'>, input: JobInput): Amount {
   return {
-    microUsd: priceMicroUsd(JOB_USAGE) * JOB_ATTEMPTS,
-    coreSeconds: Math.ceil((START_SECONDS + compute * SLOWEST_NODE) * JOB_ATTEMPTS),
+    microUsd: priceMicroUsd(JOB_USAGE),
+    coreSeconds: Math.ceil(START_SECONDS + computeSeconds(spec, order, input.rows)),
+    egressBytes: input.bytes,
   };
 }
 
+/** What one attempt of this job may cost at most, times its attempts: what the ledger sets aside before it starts. */
+export function worstCase(spec: ReleaseSpec, order: Pick<JobOrder, 'kind' | 'algorithm'>, input: JobInput): Amount {
+  return {
+    microUsd: priceMicroUsd(JOB_USAGE) * JOB_ATTEMPTS,
+    coreSeconds: Math.ceil((START_SECONDS + computeSeconds(spec, order, input.rows) * SLOWEST_NODE) * JOB_ATTEMPTS),
+    egressBytes: input.bytes * JOB_ATTEMPTS,
+  };
+}
+
+function computeSeconds(spec: ReleaseSpec, { kind, algorithm }: Pick<JobOrder, 'kind' | 'algorithm'>, rows: number) {
+  const registered = spec.algorithms[algorithm];
+  return kind === 'inform'
+    ? (registered?.informSeconds ?? 0)
+    : (rows / 1000) * (registered?.secondsPerThousandRows ?? 0);
+}
+
+/** What a job is, for its row in the history. */
+export function jobFacts(spec: ReleaseSpec, order: Pick<JobOrder, 'kind' | 'algorithm'>, input: JobInput): JobFacts {
+  const { kind } = order;
+  const version = algorithmVersion(spec, order.algorithm);
+  return { kind, ...version, survey: spec.profile.name, units: input.units, rows: input.rows };
+}
+
 /** Sets the worst case aside, or says why it cannot. */
-export async function admit(
+export function admit(
   table: Table,
   spec: ReleaseSpec,
   order: JobOrder,
   workKey: Digest,
-  rows: number,
-): Promise<BudgetRefusal | null> {
-  const reservation = await reserve(table, order.campaign, workKey, worstCase(spec, order, rows));
-  return reservation.kind === 'refused' ? { available: reservation.available, wanted: reservation.wanted } : null;
+  input: JobInput,
+  at: Date,
+): Promise<Reservation> {
+  return reserve(table, {
+    campaign: order.campaign,
+    release: order.release,
+    work: workKey,
+    wanted: worstCase(spec, order, input),
+    at,
+    facts: jobFacts(spec, order, input),
+    expected: assumedCase(spec, order, input),
+    breakers: spec.campaign.breakers ?? DEFAULT_BREAKERS,
+  });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ancillaryFileSchema } from '#core/ancillary.ts';
+import { breakersSchema } from '#core/breaker.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
 import { headlineSchema } from '#core/headline.ts';
 import { digestSchema, heldOutSchema, nameSchema, objectRefSchema } from '#core/job.ts';
@@ -45,8 +46,14 @@ export const campaignSpecSchema = z.strictObject({
   archive: z.boolean().exactOptional(),
   /** HATS partitions hold at most this many rows, down to `highestOrder`. */
   partition: z.strictObject({ thresholdRows: z.int().positive(), highestOrder: z.int().min(0).max(10) }),
-  /** The campaign never starts work that could take it over either; two currencies, never summed. */
-  caps: z.strictObject({ microUsd: z.int().positive(), coreSeconds: z.int().positive() }),
+  /** The campaign never starts work that could take it over any of them; three currencies, never summed. */
+  caps: z.strictObject({
+    microUsd: z.int().positive(),
+    coreSeconds: z.int().positive(),
+    egressBytes: z.int().positive().exactOptional(),
+  }),
+  /** When it pauses by itself although the caps have room; core/breaker.ts has what holds without it. */
+  breakers: breakersSchema.exactOptional(),
 });
 
 /** The file an operator registers a release with; `trainingSet` is a path beside it. */

@@ -1,16 +1,19 @@
 import { z } from 'zod';
+import { readAccount } from '#core/account.ts';
 import { failCampaign } from '#core/campaign-book.ts';
 import { nameSchema } from '#core/job.ts';
+import { campaignAccount } from '#core/ledger.ts';
 import { handler as stack } from '#functions/handler.ts';
 
 const inputSchema = z.object({ campaign: nameSchema, error: z.string(), cause: z.string() });
 const lambdaCauseSchema = z.object({ errorMessage: z.string() });
 
-/** Puts the reason of a failed campaign where people look: on the campaign itself, as one sentence. */
+/** Puts the reason why a campaign failed or paused where people look: on the campaign itself, as one sentence. */
 export const handler = stack(inputSchema, async ({ campaign, error, cause }, { table, log }) => {
   const failure = `${error}: ${sentence(cause)}`;
-  await failCampaign(table, campaign, failure);
-  log.error('Campaign:Failed', { campaign, failure });
+  const paused = (await readAccount(table, campaignAccount(campaign)))?.state === 'paused';
+  await failCampaign(table, campaign, failure, paused ? 'paused' : 'failed');
+  log.error(paused ? 'Campaign:Paused' : 'Campaign:Failed', { campaign, failure });
   return { failure };
 });
 

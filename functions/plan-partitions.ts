@@ -8,6 +8,7 @@ import {
   releaseParts,
 } from '#core/campaign-book.ts';
 import type { PartRow } from '#core/chunk.ts';
+import { requireNothingDeferred } from '#core/deferral.ts';
 import { digestOf } from '#core/digest.ts';
 import { MARGIN_ARCSEC, marginCountPixels } from '#core/hats/margin.ts';
 import { coarsen, type Partition, partitionSky } from '#core/hats/partition.ts';
@@ -33,6 +34,7 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
   const { table, lake, clock, log } = services;
   const row = await readCampaign(table, campaign);
   const { spec } = (await readPlannedRelease(table, row.release, row.planDigest)).release;
+  await requireNothingDeferred(table, campaign);
   await moveChunks(table, row.release, 'finish');
   await enterStage(table, campaign, 'packing', clock.now());
   const counts = await countPixels(row.release, services);

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { withoutGaps } from '#core/amount.ts';
 import { openCampaign, readPlannedRelease, releaseParts } from '#core/campaign-book.ts';
 import { InputError } from '#core/errors.ts';
 import { digestSchema, nameSchema } from '#core/job.ts';
+import { sweepLeases } from '#core/lease-sweep.ts';
 import { openLedger } from '#core/ledger.ts';
 import { handler as stack } from '#functions/handler.ts';
 
@@ -33,7 +35,8 @@ export const handler = stack(inputSchema, async (input, { table, clock, log }) =
     });
   }
   const now = clock.now().toISOString();
-  await openLedger(table, input.campaign, release.spec.campaign.caps);
+  await openLedger(table, input.campaign, withoutGaps(release.spec.campaign.caps));
+  await sweepLeases(table, input.campaign, clock.now());
   await openCampaign(table, {
     campaign: input.campaign,
     release: input.release,

@@ -1,35 +1,35 @@
 import { readRelease } from '#core/chunk-book.ts';
-import { InputError } from '#core/errors.ts';
+import { deferJob, pausedError, refusalText } from '#core/deferral.ts';
 import { batchSchema } from '#core/job.ts';
-import { admit, findWork, jobOrderSchema, prepareJob } from '#core/job-order.ts';
+import { admit, findWork, jobInput, jobOrderSchema, prepareJob } from '#core/job-order.ts';
 import { readDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 
 /**
  * Before a job: has this very work been done? Then its answer is used again. Otherwise its worst case is reserved and
- * the message for the site is made. No lease, no start.
+ * the message for the site is made. No lease, no start: a job that does not fit waits while other leases may give something
+ * back; then an estimate is put off, so that the others end, and its campaign pauses.
  */
-export const handler = stack(jobOrderSchema, async (order, { table, lake, log }) => {
+export const handler = stack(jobOrderSchema, async (order, { table, lake, clock, log }) => {
   const { spec } = await readRelease(table, order.release);
   const parts = order.kind === 'estimate' ? (await readDocument(lake, order.batch, batchSchema)).parts : [];
   const { workKey, message } = await prepareJob(table, spec, order, parts);
   const done = await findWork(table, workKey);
   if (done) {
     log.info('Job:Reused', { campaign: order.campaign, algorithm: order.algorithm, kind: order.kind, workKey });
-    return { reuse: true, workKey, message, answer: done.answer };
+    return { outcome: 'reuse', workKey, message, answer: done.answer };
   }
-  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  const refusal = await admit(table, spec, order, workKey, rows);
-  if (refusal) {
-    const { available, wanted } = refusal;
-    throw new InputError(
-      `the cap leaves ${available.microUsd} micro-dollars and ${available.coreSeconds} core-seconds; this ${order.kind} of ${order.algorithm} may need ${wanted.microUsd} and ${wanted.coreSeconds}`,
-      {
-        code: 'BUDGET_EXHAUSTED',
-        hint: 'Register the release under a new name with higher caps; finished work is used again there.',
-      },
-    );
+  const input = jobInput(message, parts);
+  const reservation = await admit(table, spec, order, workKey, input, clock.now());
+  const about = { campaign: order.campaign, algorithm: order.algorithm, kind: order.kind, workKey };
+  if (reservation.kind === 'leased') {
+    log.info('Job:Admitted', { ...about, rows: input.rows });
+    return { outcome: 'start', workKey, message, answer: null };
   }
-  log.info('Job:Admitted', { campaign: order.campaign, algorithm: order.algorithm, kind: order.kind, workKey, rows });
-  return { reuse: false, workKey, message, answer: null };
+  if (reservation.mayFitLater) return { outcome: 'wait', workKey, message, answer: null };
+  const reason = refusalText(reservation, `this ${order.kind} of ${order.algorithm}`);
+  await deferJob(table, order.campaign, workKey, reason);
+  log.warn('Job:Deferred', { ...about, reason });
+  if (order.kind === 'estimate') return { outcome: 'deferred', workKey, message, answer: null };
+  throw pausedError(reason);
 });

@@ -12,6 +12,7 @@ import {
   type ReturnedObject,
 } from '#core/job.ts';
 import { JOB_USAGE, type JobOrder, jobOrderSchema } from '#core/job-order.ts';
+import { expectedEgress } from '#core/lease.ts';
 import { settle } from '#core/ledger.ts';
 import { holds } from '#core/ports.ts';
 import { priceMicroUsd } from '#core/price-book.ts';
@@ -31,8 +32,15 @@ export const handler = stack(inputSchema, async ({ order, workKey, answer }, ser
   await recordOutputs(order, result, services);
   await recordWork(order, workKey, answer, result, services);
   await settle(services.table, order.campaign, workKey, {
-    microUsd: priceMicroUsd(JOB_USAGE),
-    coreSeconds: Math.ceil(answer.coreSeconds),
+    outcome: answer.failedUnits === 0 ? 'succeeded' : 'failed',
+    failedUnits: answer.failedUnits,
+    at: services.clock.now(),
+    facts: null,
+    actual: {
+      microUsd: priceMicroUsd(JOB_USAGE),
+      coreSeconds: Math.ceil(answer.coreSeconds),
+      egressBytes: await expectedEgress(services.table, order.campaign, workKey),
+    },
   });
   services.log.info('Job:Verified', { campaign: order.campaign, kind: order.kind, workKey, rows: answer.rows });
   return { workKey, rows: answer.rows, failedUnits: answer.failedUnits };

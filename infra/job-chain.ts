@@ -2,7 +2,6 @@ import { Duration } from 'aws-cdk-lib';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import {
-  Chain,
   Choice,
   Condition,
   type IChainable,
@@ -11,6 +10,8 @@ import {
   Pass,
   TaskInput,
   Timeout,
+  Wait,
+  WaitTime,
 } from 'aws-cdk-lib/aws-stepfunctions';
 import { SqsSendMessage } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Construct } from 'constructs';
@@ -33,6 +34,8 @@ export interface JobChainProps {
  */
 const HEARTBEAT = Duration.hours(1);
 const RESENT = 200;
+/** How long a job that does not fit waits for other leases to be settled below what they hold. */
+const LEASES_MOVE = Duration.seconds(30);
 /** Longer than any queue of any partition, shorter than the 90 days of a message nobody takes. */
 const LONGEST_JOB = Duration.days(30);
 
@@ -87,13 +90,17 @@ export function jobChain(scope: Construct, props: JobChainProps): IChainable {
     resultPath: '$.prepared',
   });
   if (onFailure) for (const step of [prepared, send, verified]) step.addCatch(onFailure, { resultPath: '$.failure' });
-  return Chain.start(prepared).next(
-    new Choice(scope, `Is${id}Done`)
-      .when(
-        Condition.booleanEquals('$.prepared.reuse', true),
-        new Pass(scope, `Reuse${id}`, { inputPath: '$.prepared.answer', resultPath: '$.answer' }).next(verified),
-      )
-      .otherwise(send.next(verified))
-      .afterwards(),
-  );
+  const outcome = (name: string) => Condition.stringEquals('$.prepared.outcome', name);
+  const decide = new Choice(scope, `Is${id}Done`)
+    .when(
+      outcome('reuse'),
+      new Pass(scope, `Reuse${id}`, { inputPath: '$.prepared.answer', resultPath: '$.answer' }).next(verified),
+    )
+    .when(outcome('wait'), new Wait(scope, `WaitToFit${id}`, { time: WaitTime.duration(LEASES_MOVE) }).next(prepared));
+  // Its campaign pauses after the others; functions/plan-partitions.ts looks.
+  if (kind === 'estimate') decide.when(outcome('deferred'), new Pass(scope, `Defer${id}`));
+  // Before the ends are looked for, so that the one that waits does not count as one.
+  prepared.next(decide.otherwise(send.next(verified)));
+  const { endStates } = decide.afterwards();
+  return { id: prepared.id, startState: prepared, endStates };
 }

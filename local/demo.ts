@@ -10,7 +10,7 @@ import { registerRelease } from '#cli/operations/register-release.ts';
 import { upload } from '#cli/operations/upload.ts';
 import { campaignPartition } from '#core/campaign.ts';
 import { InvariantError, PonteError } from '#core/errors.ts';
-import { LEASE_PREFIX } from '#core/ledger.ts';
+import { LEASE_PREFIX } from '#core/lease.ts';
 import type { Registration } from '#core/release.ts';
 import { scan } from '#core/table.ts';
 import { type DemoData, makeDamagedCopy, makeDemoData } from '#local/demo-data.ts';

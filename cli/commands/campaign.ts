@@ -5,6 +5,7 @@ import { ponteHome } from '#cli/home.ts';
 import { approve } from '#cli/operations/approve.ts';
 import { campaignReport } from '#cli/operations/campaign-report.ts';
 import { type CampaignView, findCampaign, viewCampaign } from '#cli/operations/look.ts';
+import { resumeCampaign } from '#cli/operations/resume-campaign.ts';
 import { saveReport } from '#cli/operations/save-report.ts';
 import { answer, type OutputOptions, progress } from '#cli/output.ts';
 import { reportText } from '#cli/report-text.ts';
@@ -40,6 +41,24 @@ export function campaignCommand(program: Command): void {
           json: { release, requested: true },
           text: `campaign of ${release} requested`,
           next: `ponte campaign watch ${release}`,
+        };
+      }),
+    );
+  campaign
+    .command('resume')
+    .description('go on with a paused campaign; finished work is not done again')
+    .argument('<campaign>', 'a campaign, or a release with one campaign')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  ponte campaign resume dc2-demo')
+    .action((name: string, options: OutputOptions) =>
+      answer(options, async () => {
+        const cloud = await openCloud();
+        const id = await findCampaign(cloud, name);
+        const { release } = await resumeCampaign(cloud, id);
+        return {
+          json: { campaign: id, release, requested: true },
+          text: `${id} goes on`,
+          next: `ponte campaign watch ${id}`,
         };
       }),
     );
@@ -114,7 +133,7 @@ export function approveCommand(program: Command): void {
     );
 }
 
-const RESTING = ['delivered', 'failed', 'stopped'];
+const RESTING = ['delivered', 'failed', 'paused', 'stopped'];
 const waitsForPerson = ({ campaign, approval }: CampaignView) =>
   campaign.state === 'approval' && approval !== null && approval.decision === null;
 const isResting = (view: CampaignView) => RESTING.includes(view.campaign.state) || waitsForPerson(view);
@@ -135,6 +154,7 @@ function describe(view: CampaignView, page: string | null): string {
 function nextOf(view: CampaignView): string | null {
   const { campaign, approval } = view;
   if (campaign.state === 'failed') return `ponte chunks ${campaign.release}`;
+  if (campaign.state === 'paused') return `ponte budget show ${campaign.campaign}`;
   if (campaign.state === 'delivered') return 'ponte deliveries';
   if (waitsForPerson(view))
     return `ponte approve ${campaign.campaign} --report ${approval?.report.sha256.slice(0, 12)}`;

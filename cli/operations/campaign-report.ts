@@ -1,8 +1,9 @@
 import type { Cloud } from '#cli/context.ts';
 import { chunksOf, viewCampaign } from '#cli/operations/look.ts';
+import type { AccountRow } from '#core/account.ts';
 import { CAMPAIGN_STAGES, type CampaignRow } from '#core/campaign.ts';
 import type { ChunkRow } from '#core/chunk.ts';
-import { type LedgerRow, readLedger } from '#core/ledger.ts';
+import { readLedger } from '#core/ledger.ts';
 import { PRICES, priceMicroUsd, type Usage } from '#core/price-book.ts';
 
 export interface StageTime {
@@ -20,7 +21,7 @@ export interface CampaignReport {
   };
   readonly rows: { readonly expected: number; readonly delivered: number };
   readonly stages: readonly StageTime[];
-  readonly ledger: LedgerRow;
+  readonly ledger: AccountRow;
   /** What the control plane would have cost on AWS, in micro-dollars at the dated prices: measured times, counted calls. */
   readonly controlPlane: { readonly microUsd: number; readonly pricesOf: string; readonly region: string };
 }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MemoryTable } from '#adapters/memory-table.ts';
+import { availableOf } from '#core/account.ts';
 import { decide, requestApproval } from '#core/approval.ts';
 import { openCampaign, writeModel } from '#core/campaign-book.ts';
 import { sha256 } from '#core/digest.ts';
@@ -187,25 +188,30 @@ describe('prepareJob', () => {
 describe('admit', () => {
   it('sets the worst case aside once per work, and refuses beyond the cap with both figures', async () => {
     const workKey = await keyOf(estimate);
-    const wanted = worstCase(sampleSpec, estimate, 2000);
-    await openLedger(table, 'c', { microUsd: 10 * wanted.microUsd, coreSeconds: Math.ceil(1.5 * wanted.coreSeconds) });
+    const input = { units: 2, rows: 2000, bytes: 5000 };
+    const wanted = worstCase(sampleSpec, estimate, input);
+    const at = new Date('2026-01-31T23:59:00Z');
+    const coreSeconds = Math.ceil(1.5 * wanted.coreSeconds);
+    await openLedger(table, 'c', { microUsd: 10 * wanted.microUsd, coreSeconds, egressBytes: 100_000 });
 
-    expect(await admit(table, sampleSpec, estimate, workKey, 2000)).toBeNull();
-    expect(await admit(table, sampleSpec, estimate, workKey, 2000)).toBeNull();
+    expect(await admit(table, sampleSpec, estimate, workKey, input, at)).toEqual({ kind: 'leased' });
+    expect(await admit(table, sampleSpec, estimate, workKey, input, at)).toEqual({ kind: 'leased' });
 
-    const { microUsdAvailable, coreSecondsAvailable } = await readLedger(table, 'c');
-    const available = { microUsd: microUsdAvailable, coreSeconds: coreSecondsAvailable };
+    const available = availableOf(await readLedger(table, 'c'));
     expect(available.microUsd).toBe(9 * wanted.microUsd);
-    expect(await admit(table, sampleSpec, estimate, sha256('next'), 2000)).toEqual({ available, wanted });
+    expect(available.egressBytes).toBe(100_000 - 3 * 5000);
+    const refused = await admit(table, sampleSpec, estimate, sha256('next'), input, at);
+    expect(refused).toMatchObject({ kind: 'refused', account: 'campaign', available, wanted, mayFitLater: true });
   });
 
   it('grows with the rows and never counts less than the start', () => {
-    const none = worstCase(sampleSpec, estimate, 0);
+    const rows = (count: number) => ({ units: 1, rows: count, bytes: 0 });
+    const none = worstCase(sampleSpec, estimate, rows(0));
 
     expect(none.coreSeconds).toBe(3 * 120);
     // 1000 rows: 2 s on an idle core, five times as long on a busy node, three attempts.
-    expect(worstCase(sampleSpec, estimate, 1000).coreSeconds).toBe(3 * (120 + 2 * 5));
-    expect(worstCase(sampleSpec, inform, 0).coreSeconds).toBe(3 * (120 + 10 * 5));
+    expect(worstCase(sampleSpec, estimate, rows(1000)).coreSeconds).toBe(3 * (120 + 2 * 5));
+    expect(worstCase(sampleSpec, inform, rows(0)).coreSeconds).toBe(3 * (120 + 10 * 5));
   });
 });
 

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { openCloud } from '#cli/context.ts';
 import { viewRelease } from '#cli/operations/look.ts';
 import { campaignPartition } from '#core/campaign.ts';
-import { LEASE_PREFIX } from '#core/ledger.ts';
+import { LEASE_PREFIX } from '#core/lease.ts';
 import { scan } from '#core/table.ts';
 import { cloudStatus } from '#local/cloud.ts';
 import { findProcess } from '#local/cloud-process.ts';
