@@ -19,12 +19,42 @@ const metricsSchema = z.strictObject({
     .describe(
       'Conditional density loss on the grid, up to a constant; lower is better (Izbicki & Lee 2017). qp: cdeloss.',
     ),
+  brier: z
+    .number()
+    .nonnegative()
+    .describe(
+      "Brier score of p(z) values on the grid, in qp's definition: not normalised to probabilities. qp: brier.",
+    ),
   pit_ks: z.number().min(0).max(1).describe('Kolmogorov-Smirnov distance of the PIT values from uniform. qp: PIT.'),
   pit_cvm: z.number().nonnegative().describe('Cramer-von Mises statistic of the PIT values. qp: PIT.'),
+  pit_ad: z
+    .number()
+    .nullable()
+    .describe('Anderson-Darling statistic of the PIT values; null when fewer than two lie in [0, 1]. qp: PIT.'),
+  pit_outlier_rate: z.number().min(0).max(1).describe('Share of PIT values below 0.0001 or above 0.9999. qp: PIT.'),
   crps_mean: z
     .number()
     .nonnegative()
     .describe('Mean continuous ranked probability score, in redshift (Gneiting & Raftery 2007). Ours.'),
+});
+
+const binsSchema = z.strictObject({
+  edges,
+  rows: z.array(count).describe('Evaluated objects per bin; bins are closed on the left.'),
+  metrics: z
+    .array(
+      metricsSchema
+        .pick({
+          bias: true,
+          sigma_mad: true,
+          sigma_iqr: true,
+          outlier_share_015: true,
+          cde_loss: true,
+          crps_mean: true,
+        })
+        .nullable(),
+    )
+    .describe('Metrics of each bin; null for fewer than 10 objects.'),
 });
 
 /** `evaluation.json`, what `validate` returns: how good an algorithm's p(z) is on the held-out share. */
@@ -37,6 +67,13 @@ export const evaluationSchema = z
     rowsWithoutEstimate: count.describe('Of those, objects that got no estimate; the metrics leave them out.'),
     pointEstimate: z.literal('z_mode').describe('The point estimate behind e.'),
     metrics: metricsSchema,
+    bins: z
+      .strictObject({
+        magnitude: binsSchema.describe('By AB magnitude in the reference band; objects without one are in no bin.'),
+        redshift: binsSchema.describe('By true redshift.'),
+      })
+      .optional()
+      .describe('The same metrics where objects are bright or faint, near or far. Absent before 2026-11-26.'),
     pit: z
       .strictObject({ edges, counts: z.array(count) })
       .describe('Histogram of the PIT values F(z_true): flat when p(z) is calibrated.'),

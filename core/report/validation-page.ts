@@ -1,3 +1,4 @@
+import { binnedTables } from '#core/report/binned-table.ts';
 import { calibrationChart } from '#core/report/calibration-chart.ts';
 import { type Html, html } from '#core/report/html.ts';
 import { metricTable } from '#core/report/metric-table.ts';
@@ -35,6 +36,7 @@ ${decision(report)}
 The targets are those of LSST in DMTN-049: \u03c3<sub>z</sub> below 0.05 (1 + z) and fewer than 10 % outliers, for 0 &lt; z &lt; 2 and i &lt; 25.
 The held-out share is not cut to that range, and stands for the catalogue only as far as the training set does.</p>
 ${metricTable(algorithms)}
+${binnedTables(algorithms)}
 </section>
 ${algorithms.map(algorithmSection)}
 </main>

@@ -225,17 +225,38 @@ def split(training: str, fraction: str, seed: str) -> dict[str, list[str]]:
     return {"heldOut": held_out, "kept": kept}
 
 
+def binned(algorithm: str, model: str, training: str, held_out: str) -> dict[str, Any]:
+    """By magnitude i in steps of 1 and by redshift in steps of 0.5, with RAIL's stages fed one bin at a time."""
+    table = _held_out(training, held_out)
+    found: dict[str, Any] = {}
+    for name, width in (("mag_i", 1.0), ("redshift", 0.5)):
+        cell = np.floor(table[name].to_numpy().astype("f8") / width).astype(int)
+        for index in np.unique(cell):
+            some = table.filter(pa.array(cell == index))
+            key = f"{name} {index * width:g}"
+            found[key] = {"rows": len(some), "metrics": _metrics(algorithm, model, some) if len(some) >= 10 else None}
+    return found
+
+
 def metrics(algorithm: str, model: str, training: str, held_out: str) -> dict[str, float]:
-    """RAIL's evaluators, as stages, on RAIL's own estimate of the held-out objects; and CRPS by brute force."""
+    """Those of all held-out objects."""
+    return _metrics(algorithm, model, _held_out(training, held_out))
+
+
+def _held_out(training: str, held_out: str) -> pa.Table:
+    wanted = set(json.loads(Path(held_out).read_text()))
+    table = pq.read_table(training).sort_by("objectId")
+    return table.filter(pa.array([str(value) in wanted for value in table["objectId"].to_pylist()]))
+
+
+def _metrics(algorithm: str, model: str, table: pa.Table) -> dict[str, float]:
+    """RAIL's evaluators, as stages, on RAIL's own estimate of the objects; and CRPS by brute force."""
     import h5py
     import qp
     import tables_io
     from rail.evaluation.dist_to_point_evaluator import DistToPointEvaluator
     from rail.evaluation.point_to_point_evaluator import PointToPointEvaluator
 
-    wanted = set(json.loads(Path(held_out).read_text()))
-    table = pq.read_table(training).sort_by("objectId")
-    table = table.filter(pa.array([str(value) in wanted for value in table["objectId"].to_pylist()]))
     columns = {"id": table["objectId"].to_numpy(), "redshift": table["redshift"].to_numpy()}
     for band in BANDS:
         columns[f"mag_{band}"] = table[f"mag_{band}"].fill_null(99.0).to_numpy()
@@ -249,7 +270,7 @@ def metrics(algorithm: str, model: str, training: str, held_out: str) -> dict[st
         stage.finalize()
         common = {"input": "out.hdf5", "truth": "in.hdf5", "hdf5_groupname": "photometry", "force_exact": True}
         dist = DistToPointEvaluator.make_stage(
-            name="dist", metrics=["cdeloss"], metric_config={"cdeloss": {"eval_grid": GRID}}, **common
+            name="dist", metrics=["cdeloss", "brier"], metric_config={"cdeloss": {"eval_grid": GRID}}, **common
         )
         names = ["point_bias", "point_stats_iqr", "point_stats_sigma_mad", "point_outlier_rate"]
         point = PointToPointEvaluator.make_stage(name="point", metrics=names, point_estimate_key="zmode", **common)
@@ -274,6 +295,9 @@ def metrics(algorithm: str, model: str, training: str, held_out: str) -> dict[st
         "cde_loss": found["cdeloss"],
         "pit_ks": float(pit.evaluate_PIT_KS().statistic),
         "pit_cvm": float(pit.evaluate_PIT_CvM().statistic),
+        "brier": found["brier"],
+        "pit_ad": float(pit.evaluate_PIT_anderson_ksamp().statistic),
+        "pit_outlier_rate": float(pit.evaluate_PIT_outlier_rate()),
         "crps_mean": float(np.trapezoid((ensemble.cdf(fine) - steps) ** 2, fine, axis=1).mean()),
     }
 

@@ -5,6 +5,18 @@ const PIT_BINS = 20;
 const NZ_BINS = 30;
 const range = (length: number) => Array.from({ length }, (_, index) => index);
 
+/** Four bins from `first`, the last with too few objects for metrics. */
+function makeBins(first: number, width: number): NonNullable<Evaluation['bins']>['magnitude'] {
+  const metrics = { bias: -0.03, sigma_mad: 0.05, sigma_iqr: 0.05, cde_loss: -1.9, crps_mean: 0.09 };
+  return {
+    edges: range(5).map((index) => first + index * width),
+    rows: [300, 700, 994, 3],
+    metrics: [0.011, 0.052, 0.173, null].map((share) =>
+      share === null ? null : { ...metrics, outlier_share_015: share },
+    ),
+  };
+}
+
 /** An evaluation of 2,000 objects: PIT values in a U, a redshift distribution with a tail. */
 export function makeEvaluation(algorithm: string, changes: Partial<Evaluation> = {}): Evaluation {
   return {
@@ -21,10 +33,14 @@ export function makeEvaluation(algorithm: string, changes: Partial<Evaluation> =
       outlier_rate_rail: 0.083,
       outlier_share_015: 0.094,
       cde_loss: -1.88,
+      brier: 512.4,
       pit_ks: 0.224,
       pit_cvm: 48.9,
+      pit_ad: 210.3,
+      pit_outlier_rate: 0.051,
       crps_mean: 0.0945,
     },
+    bins: { magnitude: makeBins(20, 1), redshift: makeBins(0, 0.5) },
     pit: {
       edges: range(PIT_BINS + 1).map((index) => index / PIT_BINS),
       counts: range(PIT_BINS).map((bin) => 60 + Math.round(((bin - 9.5) / 9.5) ** 2 * 110)),

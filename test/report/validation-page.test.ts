@@ -62,6 +62,17 @@ describe('the comparison', () => {
     expect(rowOf(page, 'Bias')).toContain('<b class="best">\u22120.0004');
   });
 
+  test('shows codes side by side per bin, and says where one has no metrics or no bins', () => {
+    const { bins: _bins, ...unbinned } = makeEvaluation('old');
+    const old = { ...makeAlgorithm('old'), evaluation: unbinned };
+    const page = validationPage(makeReport({ algorithms: [makeAlgorithm('bpz'), old] }));
+
+    expect(rowOf(page, '22.0 to 23.0')).toMatch(/17\.3 %<br>0\.0500.*994 objects.*not computed/);
+    expect(rowOf(page, '23.0 to 24.0')).toMatch(/not computed.*3 objects/);
+    expect(rowOf(page, '0.5 to 1.0')).toContain('5.2 %');
+    expect(validationPage(makeReport({ algorithms: [old] }))).not.toContain('By true redshift');
+  });
+
   test('marks nothing where algorithms cannot be compared, or where there is only one', () => {
     const alone = validationPage(makeReport({ algorithms: [makeAlgorithm('bpz')] }));
 

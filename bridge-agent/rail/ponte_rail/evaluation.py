@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import qp
 from numpy.typing import NDArray
-from qp.metrics.concrete_metric_classes import CDELossMetric
+from qp.metrics.concrete_metric_classes import BrierMetric, CDELossMetric
 from qp.metrics.pit import PIT
 from rail.evaluation.metrics.pointestimates import PointBias, PointOutlierRate, PointSigmaIQR, PointSigmaMAD
 
 from ponte_rail.algorithm import Algorithm
+from ponte_rail.binned import Objects, by_magnitude, by_redshift
 from ponte_rail.failures import WorkerError
 
 Floats = NDArray[np.float64]
@@ -28,9 +29,16 @@ NZ_BIN_WIDTH = 0.1
 
 
 def evaluate(
-    algorithm: Algorithm, grid: Floats, pdf: Floats, estimated: NDArray[np.bool_], redshift: Floats
+    algorithm: Algorithm,
+    grid: Floats,
+    pdf: Floats,
+    estimated: NDArray[np.bool_],
+    redshift: Floats,
+    magnitude: Floats,
 ) -> dict[str, Any]:
     """The report on (N, K) p(z) values against (N,) true redshifts; rows without an estimate are counted, not used.
+
+    `magnitude` is (N,), AB, in the reference band, NaN where it was not measured.
 
     Raises WorkerError `NOTHING_TO_EVALUATE`.
     """
@@ -41,6 +49,9 @@ def evaluate(
     ensemble = qp.Ensemble(qp.interp, data={"xvals": grid, "yvals": pdf})
     mode = grid[np.argmax(pdf, axis=1)]
     pit = PIT(ensemble, truth)
+    scores, outlier = crps(ensemble.cdf(grid), grid, truth), np.abs(mode - truth) / (1 + truth) > OUTLIER
+    objects = Objects(grid, pdf, mode, truth, scores, outlier)
+    step = (grid[-1] - grid[0]) / (len(grid) - 1)
     edges = np.linspace(grid[0], grid[-1], round((grid[-1] - grid[0]) / NZ_BIN_WIDTH) + 1)
     return {
         "version": 1,
@@ -54,12 +65,16 @@ def evaluate(
             "sigma_mad": float(PointSigmaMAD(mode, truth).evaluate()),
             "sigma_iqr": float(PointSigmaIQR(mode, truth).evaluate()),
             "outlier_rate_rail": float(PointOutlierRate(mode, truth).evaluate()),
-            "outlier_share_015": float(np.mean(np.abs(mode - truth) / (1 + truth) > OUTLIER)),
+            "outlier_share_015": float(np.mean(outlier)),
             "cde_loss": float(CDELossMetric(eval_grid=grid).evaluate(ensemble, truth)),
+            "brier": float(BrierMetric((grid[0], grid[-1]), step).evaluate(ensemble, truth)),
             "pit_ks": float(pit.evaluate_PIT_KS().statistic),
             "pit_cvm": float(pit.evaluate_PIT_CvM().statistic),
-            "crps_mean": float(np.mean(crps(ensemble.cdf(grid), grid, truth))),
+            "pit_ad": _anderson_darling(pit),
+            "pit_outlier_rate": float(pit.evaluate_PIT_outlier_rate()),
+            "crps_mean": float(np.mean(scores)),
         },
+        "bins": {"magnitude": by_magnitude(magnitude[estimated], objects), "redshift": by_redshift(objects)},
         "pit": _histogram(np.clip(pit.pit_samps, 0, 1), np.linspace(0, 1, PIT_BINS + 1)),
         "nz": {
             "edges": edges.tolist(),
@@ -89,6 +104,12 @@ def crps(cdf: Floats, grid: Floats, truth: Floats) -> Floats:
     after = above[:, -1] - above[row, cell + 1] + (width[cell] - step) * _mean_square(1 - at_truth, 1 - right)
     # Beyond the grid F is 0 or 1, so that each unit of redshift costs one unit.
     return until + after + np.abs(truth - z)
+
+
+def _anderson_darling(pit: PIT) -> float | None:
+    """None when fewer than two PIT values lie in [0, 1], which are all that qp's statistic looks at."""
+    inside = (pit.pit_samps >= 0) & (pit.pit_samps <= 1)
+    return float(pit.evaluate_PIT_anderson_ksamp().statistic) if inside.sum() > 1 else None
 
 
 def _mean_square(a: Floats, b: Floats) -> Floats:

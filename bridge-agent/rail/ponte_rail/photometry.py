@@ -90,6 +90,12 @@ def flag_outside(sample: Photometry, algorithm: Algorithm, ranges: dict[str, tup
         sample.flags[outside] |= Flag.OUTSIDE_TRAINING
 
 
+def measured_magnitude(sample: Photometry, algorithm: Algorithm) -> NDArray[np.float64]:
+    """(N,) AB magnitudes in the reference band, NaN where there is none."""
+    values = sample.columns[f"mag_{algorithm.reference_band}"]
+    return np.where(_is_measured(values, algorithm), values, np.nan).astype(np.float64)
+
+
 def _is_measured(values: NDArray[np.floating], algorithm: Algorithm) -> NDArray[np.bool_]:
     return values != algorithm.non_detection_magnitude
 

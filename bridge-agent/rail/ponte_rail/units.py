@@ -19,7 +19,7 @@ from ponte_rail.failures import WorkerError, bad_input
 from ponte_rail.held_out import inside_grid, split, with_redshift
 from ponte_rail.outputs import parquet_writer, pdf_batch, pdf_schema, points_table, produce, temporary_name
 from ponte_rail.packing import pack
-from ponte_rail.photometry import Photometry, read_photometry, read_verified
+from ponte_rail.photometry import Photometry, measured_magnitude, read_photometry, read_verified
 from ponte_rail.record import Outcome
 from ponte_rail.stages import Estimator, estimate, grid_of, inform
 from ponte_rail.task import FileRef, Task, Unit
@@ -73,7 +73,8 @@ class Work:
         pdf = np.concatenate([part.pdf for part in estimate(self._estimator(), self.algorithm, sample)])
         grid, redshift = grid_of(self.algorithm), sample.redshift.astype(np.float64)
         points, _ = summarise(pdf, grid, sample.flags)
-        report = evaluate(self.algorithm, grid, pdf, np.isfinite(points["z_mode"]), redshift)
+        magnitude = measured_magnitude(sample, self.algorithm)
+        report = evaluate(self.algorithm, grid, pdf, np.isfinite(points["z_mode"]), redshift, magnitude)
         compute = clock.lap()
         text = json.dumps(report, indent=1) + "\n"
         write = _text_writer(text)
