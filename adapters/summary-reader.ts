@@ -5,35 +5,60 @@ import {
   BIN,
   COLOUR_TRIPLES,
   type DerivedSummary,
+  mergeInto,
   type SparseHistogram,
 } from '#core/chunk-summary.ts';
-import { BANDS, type Band } from '#core/profile.ts';
+import { BANDS } from '#core/profile.ts';
 
 const binRow = z.object({ bin: z.string(), objects: z.bigint() });
 
-/** Histograms of a table of skinny rows; a few grouped passes over memory. */
-export async function summarize(database: Database, table: string): Promise<DerivedSummary> {
-  const [counted] = z
-    .array(z.object({ rows: z.bigint() }))
-    .parse(await database.rows(`SELECT count(*) AS rows FROM ${table}`));
-  const bands: DerivedSummary['bands'] = {};
-  for (const band of BANDS) bands[band] = await summarizeBand(database, table, band);
-  const colours: Record<string, SparseHistogram> = {};
-  for (const [a, b, c] of COLOUR_TRIPLES) {
-    const axes = [binSql(`mag_${a} - mag_${b}`, BIN.colour), binSql(`mag_${b} - mag_${c}`, BIN.colour)];
-    colours[`${a}-${b},${b}-${c}`] = await histogram(database, table, axes);
+const COLOURS = COLOUR_TRIPLES.map(
+  ([a, b, c]) => [`${a}-${b},${b}-${c}`, [`mag_${a} - mag_${b}`, `mag_${b} - mag_${c}`]] as const,
+);
+
+/** What is counted: of each band its magnitudes and errors, of neighbouring bands their colours, and the sky. */
+const AXES: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(
+    BANDS.map((band) => [band, [binSql(`mag_${band}`, BIN.magnitude), binSql(`log10(magerr_${band})`, BIN.logError)]]),
+  ),
+  ...Object.fromEntries(COLOURS.map(([name, axes]) => [name, axes.map((axis) => binSql(axis, BIN.colour))])),
+  sky: [binSql('ra', BIN.sky), binSql('dec', BIN.sky)],
+};
+
+/** Histograms of skinny rows, which may come some at a time. */
+export class ChunkSummarizer {
+  #keptRows = 0;
+  /** By name, and then by bin. */
+  readonly #histograms: Record<string, Record<string, number>> = {};
+
+  /** A few grouped passes over `rows`, a table or a relation in parentheses. */
+  async add(database: Database, rows: string): Promise<void> {
+    const [counted] = z
+      .array(z.object({ rows: z.bigint() }))
+      .parse(await database.rows(`SELECT count(*) AS rows FROM ${rows}`));
+    this.#keptRows += Number(counted?.rows ?? 0n);
+    for (const [name, axes] of Object.entries(AXES)) {
+      const sum = this.#histograms[name] ?? {};
+      mergeInto(sum, await histogram(database, rows, axes));
+      this.#histograms[name] = sum;
+    }
   }
-  const sky = await histogram(database, table, [binSql('ra', BIN.sky), binSql('dec', BIN.sky)]);
-  const keptRows = Number(counted?.rows ?? 0n);
-  return { keptRows, bands, colours, sky };
+
+  get summary(): DerivedSummary {
+    const bands: DerivedSummary['bands'] = {};
+    for (const band of BANDS) bands[band] = bandSummary(this.#histograms[band] ?? {});
+    const colours = Object.fromEntries(COLOURS.map(([name]) => [name, this.#histograms[name] ?? {}]));
+    return { keptRows: this.#keptRows, bands, colours, sky: this.#histograms.sky ?? {} };
+  }
 }
 
-async function summarizeBand(database: Database, table: string, band: Band): Promise<BandSummary> {
-  const magnitudes = await histogram(database, table, [binSql(`mag_${band}`, BIN.magnitude)]);
-  const errors = await histogram(database, table, [
-    binSql(`mag_${band}`, BIN.magnitude),
-    binSql(`log10(magerr_${band})`, BIN.logError),
-  ]);
+/** What has a magnitude has an error too, so the magnitudes are the errors' histogram summed over the errors. */
+function bandSummary(errors: SparseHistogram): BandSummary {
+  const magnitudes: Record<string, number> = {};
+  for (const [bin, objects] of Object.entries(errors)) {
+    const [magnitude = ''] = bin.split(',');
+    magnitudes[magnitude] = (magnitudes[magnitude] ?? 0) + objects;
+  }
   const detected = Object.values(magnitudes).reduce((sum, objects) => sum + objects, 0);
   return { detected, magnitudes, errors };
 }

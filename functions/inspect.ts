@@ -4,7 +4,9 @@ import type { ReferenceFiles } from '#adapters/chunk-source.ts';
 import { type Database, withDatabase } from '#adapters/duckdb.ts';
 import { fileDigest } from '#adapters/file-digest.ts';
 import { writeIds } from '#adapters/id-writer.ts';
+import { CHUNK_ENGINE } from '#adapters/skinny-slices.ts';
 import { type SkinnyFile, writeSkinnyParts } from '#adapters/skinny-writer.ts';
+import { ChunkSummarizer } from '#adapters/summary-reader.ts';
 import { referredTo } from '#core/ancillary.ts';
 import {
   type ChunkRow,
@@ -55,7 +57,7 @@ export const handler = stack(chunkExecutionSchema, (execution, services): Promis
       return { outcome: 'nothing', why: claim.kind };
     }
     const { declaredSha256 } = head;
-    const settlement = await withDatabase({ threads: 2, memoryLimit: '700MiB', temporaryFolder: folder }, (database) =>
+    const settlement = await withDatabase({ ...CHUNK_ENGINE, temporaryFolder: folder }, (database) =>
       settle({ database, services, release, chunk: claim.chunk, declaredSha256, path, folder }),
     );
     const seconds = (performance.now() - started) / 1000;
@@ -133,7 +135,12 @@ async function derive(
   const { profile, recipe } = release.spec;
   // By the profile as registered: which optional bands there are is a fact of the chunk's bytes, which the part's name has.
   const digest = recipeDigest(recipe, profile);
-  const derived = await writeSkinnyParts(database, path, folder, source.profile, recipe, source.relation);
+  const summarizer = new ChunkSummarizer();
+  const look = (rows: string) => summarizer.add(database, rows);
+  const derived = await writeSkinnyParts(database, path, folder, source.profile, recipe, {
+    source: source.relation,
+    look,
+  });
   if (derived.kind === 'unreadable') return { outcome: 'quarantined', findings: [unreadable(derived.reason)] };
   const { files } = derived;
   const parts: PartRow[] = [];
@@ -151,7 +158,7 @@ async function derive(
   }
   const { chunkId, name } = chunk;
   const ids = await leaveIds(work, source.profile, files);
-  const summary: ChunkSummary = { version: 2, chunkId, name, rows: values.rows, values, ...derived.summary, ids };
+  const summary: ChunkSummary = { version: 2, chunkId, name, rows: values.rows, values, ...summarizer.summary, ids };
   const at = await writeDocument(services.lake, summaryObjectKey(chunkId, chunk.execution), summary);
   return { outcome: 'skinny', rows: values.rows, recipeDigest: digest, parts, findings: [...findings], summary: at };
 }

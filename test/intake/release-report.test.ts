@@ -9,6 +9,7 @@ import { writeIds } from '#adapters/id-writer.ts';
 import { MemoryObjectStore } from '#adapters/memory-object-store.ts';
 import { MemoryTable } from '#adapters/memory-table.ts';
 import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
+import { ChunkSummarizer } from '#adapters/summary-reader.ts';
 import { readValues } from '#adapters/value-reader.ts';
 import { registerKeyNumbers } from '#cli/operations/key-numbers.ts';
 import { keepHeadline, releaseReport } from '#cli/operations/release-report.ts';
@@ -41,7 +42,10 @@ async function summaryOf(name: string, options: SurveyChunkOptions): Promise<Chu
   return withDatabase({ threads: 2 }, async (database) => {
     await writeSurveyChunk(database, path, 'des-dr2', options);
     const values = await readValues(database, path, profile);
-    const derived = await writeSkinnyParts(database, path, folder, profile, recipeNamed('gold-dereddened'));
+    const summarizer = new ChunkSummarizer();
+    const derived = await writeSkinnyParts(database, path, folder, profile, recipeNamed('gold-dereddened'), {
+      look: (rows) => summarizer.add(database, rows),
+    });
     if (values.kind === 'unreadable' || derived.kind === 'unreadable') throw new Error('unreadable');
     const { statistics } = values;
     const id = chunkId('des', name, sha256(name));
@@ -51,7 +55,7 @@ async function summaryOf(name: string, options: SurveyChunkOptions): Promise<Chu
     const rows = await database.rows(`SELECT "objectId"::VARCHAR AS id FROM ${parquetRelation(parts)}`);
     kept.set(name, new Set(rows.map((row) => String(row.id))));
     const head = { version: 2, chunkId: id, name, rows: statistics.rows, values: statistics } as const;
-    return chunkSummarySchema.parse({ ...head, ...derived.summary, ids: ends && { ...ends, object } });
+    return chunkSummarySchema.parse({ ...head, ...summarizer.summary, ids: ends && { ...ends, object } });
   });
 }
 

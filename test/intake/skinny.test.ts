@@ -1,11 +1,13 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { openChunk, type ReferenceFiles } from '#adapters/chunk-source.ts';
 import { withDatabase } from '#adapters/duckdb.ts';
+import { fileDigest } from '#adapters/file-digest.ts';
 import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
+import { ChunkSummarizer } from '#adapters/summary-reader.ts';
 import { readValues } from '#adapters/value-reader.ts';
 import type { HealpixMap } from '#core/ancillary.ts';
 import { sha256 } from '#core/digest.ts';
@@ -56,7 +58,9 @@ async function derive(
     const source = await openChunk(database, chunk ?? '', ofFile, map ? { map } : {});
     const values = await readValues(database, chunk ?? '', source.profile, { source: source.relation });
     if (values.kind === 'statistics') withoutEbv = values.statistics.rows - (values.statistics.withEbv ?? 0);
-    const derived = await writeSkinnyParts(database, chunk ?? '', own, source.profile, recipe, source.relation);
+    const derived = await writeSkinnyParts(database, chunk ?? '', own, source.profile, recipe, {
+      source: source.relation,
+    });
     return derived.kind === 'parts' ? derived.files : [];
   });
   const ofMap = map ? [map.path, join(folder, `${cases}-map.json`)] : [];
@@ -173,4 +177,38 @@ test('leaves no part where the cut keeps no row', async () => {
   const { files } = await derive('lsst-dp1', { ...recipeNamed('skinny'), cut: 'mag_i < 1' }, { rows: 500 });
 
   expect(files).toEqual([]);
+});
+
+test('derives a chunk that goes through the disk in slices to the bytes it has in one go', async () => {
+  const chunk = join(folder, 'sliced.parquet');
+  const profile = profileNamed('lsst-dp1');
+  const recipe = { ...recipeNamed('gold-dereddened'), maxRowsPerPart: 700 };
+  const derived = async (rowsAtOnce: number) => {
+    const own = await mkdtemp(join(folder, 'sliced-'));
+    return withDatabase({ threads: 2, temporaryFolder: own }, async (database) => {
+      const summarizer = new ChunkSummarizer();
+      const parts = await writeSkinnyParts(database, chunk, own, profile, recipe, {
+        rowsAtOnce,
+        look: (rows) => summarizer.add(database, rows),
+      });
+      const files = parts.kind === 'parts' ? parts.files : [];
+      const digests = await Promise.all(files.map(({ path }) => fileDigest(path)));
+      const counts = files.map(({ rows, pixels }) => ({ rows, pixels }));
+      return {
+        digests,
+        counts,
+        summary: summarizer.summary,
+        left: (await readdir(own)).filter((name) => !name.startsWith('part-')),
+      };
+    });
+  };
+  await withDatabase({ threads: 2 }, (database) =>
+    writeSurveyChunk(database, chunk, 'lsst-dp1', { rows: 20_000, narrow: true }),
+  );
+
+  const [whole, sliced] = [await derived(20_000), await derived(1500)];
+
+  expect(whole.digests.length).toBeGreaterThan(10);
+  expect(sliced.left).toEqual(['slices']);
+  expect({ ...sliced, left: [] }).toEqual(whole);
 });
