@@ -4,23 +4,8 @@ import { Journal } from '#adapters/journal.ts';
 import { runAgentWith } from '#bridge-agent/daemon.ts';
 import { type JobMessage, jobResultSchema } from '#core/job.ts';
 import { AgentChild } from '#test/bridge-agent/agent-child.ts';
+import { FAULT_POINTS } from '#test/bridge-agent/fault-points.ts';
 import { TestSite, until } from '#test/bridge-agent/site.ts';
-
-/** Every place at which the journal changes, and every act whose answer may be lost. Kept complete by the first test. */
-const EVENTS = [
-  'Job:Received',
-  'Job:Rebound',
-  'Job:Staged',
-  'Job:Submitting',
-  'Job:Submitted',
-  'Task:Lost',
-  'Task:Ended',
-  'Job:Ended',
-  'Job:Done',
-  'Reply:Delivered',
-];
-const ACTS = ['Scheduler:Answered', 'Result:Stored', 'Reply:Sent'];
-const FAULT_POINTS = [...EVENTS.flatMap((event) => [`${event}:before`, `${event}:after`]), ...ACTS].sort();
 
 const sites: TestSite[] = [];
 afterEach(async () => {

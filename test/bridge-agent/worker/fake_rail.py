@@ -61,8 +61,9 @@ def run_unit(task: dict, unit: dict) -> None:
     started = now()
     time.sleep(order["seconds"])
     behave = order["behave"]
-    if behave == "crash" or (behave == "crash-once" and not Path(order["log"] + ".crashed").exists()):
-        Path(order["log"] + ".crashed").touch()
+    crashed = Path(f"{order['log']}.{unit['unitId']}.crashed")
+    if behave == "crash" or (behave == "crash-once" and not crashed.exists()):
+        crashed.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     print(f"works on {unit['unitId']}", flush=True)
     failed = behave in ("science", "infrastructure", "memory") or (behave == "flaky" and attempt == 1)
