@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureSlurm, type SlurmHandle, slurmAvailable, stopSlurm } from '#local/slurm.ts';
 
-const home = join(fileURLToPath(new URL('../..', import.meta.url)), '.ponte');
+export const SLURM_HOME = join(fileURLToPath(new URL('../..', import.meta.url)), '.ponte');
 const log = (line: string) => console.log(line);
 
 const availability = slurmAvailable();
@@ -12,9 +12,9 @@ export const noSlurm: string | null = availability.available ? null : availabili
 
 /** Two nodes of four cpus on this host; there are never as many real ones, and tests mostly wait. */
 export function startTestCluster(): Promise<SlurmHandle> {
-  return ensureSlurm({ home, log, nodes: 2, cpus: 4 });
+  return ensureSlurm({ home: SLURM_HOME, log, nodes: 2, cpus: 4 });
 }
 
 export function stopTestCluster(): Promise<void> {
-  return stopSlurm({ home, log });
+  return stopSlurm({ home: SLURM_HOME, log });
 }
