@@ -1,6 +1,6 @@
 """Points that are hard for a HEALPix implementation, and the judgement of an index computed from them.
 
-    python healpix_points.py make POINTS.parquet [--random N]
+    python healpix_points.py make POINTS.parquet [--random N] [--vertices N]
     python healpix_points.py judge INDEXED.parquet     # columns ra, dec, _healpix_29; prints one JSON line
 """
 
@@ -40,7 +40,7 @@ def vertices(order: int, count: int, generator: np.random.Generator) -> tuple[np
     return lon.deg.ravel(), lat.deg.ravel()
 
 
-def points(random: int) -> tuple[np.ndarray, np.ndarray]:
+def points(random: int, corners: int) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(29)
     uniform = (generator.uniform(0, 360, random), np.degrees(np.arcsin(generator.uniform(-1, 1, random))))
     meridians = neighbours(np.arange(0.0, 361.0, 22.5))
@@ -56,7 +56,7 @@ def points(random: int) -> tuple[np.ndarray, np.ndarray]:
         grid(np.concatenate([meridians - 360, meridians + 360, generator.uniform(-720, 1080, 200)]), generator.uniform(-90, 90, 100)),
     ]
     for order in (0, 1, 2, 3, 6, 10, 18, 24, 29):
-        ra, dec = vertices(order, 2000, generator)
+        ra, dec = vertices(order, corners, generator)
         parts.append((ra, dec))
         parts.append((np.nextafter(ra, np.inf), dec))
         parts.append((ra, np.nextafter(dec, 0)))
@@ -64,8 +64,8 @@ def points(random: int) -> tuple[np.ndarray, np.ndarray]:
     return ra, np.clip(dec, -90, 90)
 
 
-def make(path: str, random: int) -> None:
-    ra, dec = points(random)
+def make(path: str, random: int, corners: int) -> None:
+    ra, dec = points(random, corners)
     pq.write_table(pa.table({"ra": ra, "dec": dec}), path)
     print(json.dumps({"points": len(ra)}))
 
@@ -85,10 +85,11 @@ def main() -> int:
     parser.add_argument("verb", choices=["make", "judge"])
     parser.add_argument("path")
     parser.add_argument("--random", type=int, default=1_000_000)
+    parser.add_argument("--vertices", type=int, default=2000, help="pixels of each order whose corners are taken")
     arguments = parser.parse_args()
     if arguments.verb == "judge":
         return judge(arguments.path)
-    make(arguments.path, arguments.random)
+    make(arguments.path, arguments.random, arguments.vertices)
     return 0
 
 
