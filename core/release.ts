@@ -56,14 +56,19 @@ export const campaignSpecSchema = z.strictObject({
   breakers: breakersSchema.exactOptional(),
 });
 
+/** Where a training set comes from, and under what it may be used. */
+const originSchema = z.strictObject({ source: z.string().min(1), licence: z.string().min(1) });
+
 /** The file an operator registers a release with; `trainingSet` is a path beside it. */
 export const registrationSchema = z.strictObject({
   version: z.literal(1),
   release: nameSchema.max(40),
   title: z.string().min(1),
+  /** A name from schemas/profiles, or a path beside this file that ends in .json; likewise the recipe. */
   profile: z.string(),
   recipe: z.string(),
   trainingSet: z.string(),
+  trainingOrigin: originSchema.exactOptional(),
   campaign: campaignSpecSchema,
 });
 export type Registration = z.infer<typeof registrationSchema>;
@@ -75,6 +80,7 @@ export const releaseSpecSchema = z.strictObject({
   profile: profileSchema,
   recipe: recipeSchema,
   trainingSet: objectRefSchema,
+  trainingOrigin: originSchema.exactOptional(),
   campaign: campaignSpecSchema,
   /** Registered configuration of each of the campaign's algorithms, with what one attempt may cost at most. */
   algorithms: z.record(

@@ -9,6 +9,7 @@ import { type Algorithm, algorithmSchema, configurationDigest, requireAncillary 
 import { type AncillaryFile, ancillaryFile, needAncillary } from '#core/ancillary.ts';
 import { sha256 } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
+import type { ObjectStore } from '#core/ports.ts';
 import { type Profile, profileSchema } from '#core/profile.ts';
 import { type Recipe, recipeProblems, recipeSchema } from '#core/recipe.ts';
 import {
@@ -21,6 +22,8 @@ import {
 } from '#core/release.ts';
 import { ROW_IS_NEW } from '#core/table.ts';
 
+type Register = Pick<Cloud, 'table' | 'identity'> & { readonly lake: Pick<ObjectStore, 'putFile'> };
+
 export interface Registered {
   readonly release: string;
   readonly specDigest: string;
@@ -31,7 +34,7 @@ export interface Registered {
  * Registers a release from a file: every name in it is resolved to what it means today, and stays that.
  * @throws {InputError} when a name or a field is wrong, or when the release is registered with another meaning.
  */
-export async function registerRelease(cloud: Cloud, path: string): Promise<Registered> {
+export async function registerRelease(cloud: Register, path: string): Promise<Registered> {
   const registration = await readJson(path, registrationSchema, 'REGISTRATION_INVALID');
   const spec = await resolveSpec(cloud, registration, dirname(resolve(path)));
   const { release } = registration;
@@ -65,10 +68,10 @@ export async function registerRelease(cloud: Cloud, path: string): Promise<Regis
 
 const field = (spec: ReleaseSpec, name: string) => Object.entries(spec).find(([key]) => key === name)?.[1];
 
-async function resolveSpec(cloud: Cloud, registration: Registration, folder: string): Promise<ReleaseSpec> {
-  const { release, title, campaign } = registration;
-  const profile = await readNamed('profiles', registration.profile, profileSchema);
-  const recipe = await readNamed('recipes', registration.recipe, recipeSchema);
+async function resolveSpec(cloud: Register, registration: Registration, folder: string): Promise<ReleaseSpec> {
+  const { release, title, campaign, trainingOrigin } = registration;
+  const profile = await readConvention('profiles', registration.profile, profileSchema, folder);
+  const recipe = await readConvention('recipes', registration.recipe, recipeSchema, folder);
   const [problem] = recipeProblems(recipe, profile);
   if (problem) {
     throw new InputError(`the recipe ${recipe.name} cannot be followed with ${profile.name}: ${problem}`, {
@@ -99,6 +102,7 @@ async function resolveSpec(cloud: Cloud, registration: Registration, folder: str
   const environment = await readFile(join(ROOT, 'bridge-agent', 'rail', 'requirements.txt'), 'utf8');
   return {
     ...{ release, title, profile, recipe, trainingSet, campaign, algorithms, environmentDigest: sha256(environment) },
+    ...(trainingOrigin ? { trainingOrigin } : {}),
     ...(ancillary.length > 0 ? { ancillary } : {}),
   };
 }
@@ -112,6 +116,18 @@ async function ancillaryOf(cloud: Pick<Cloud, 'table'>, profile: Profile, recipe
     ...(bounds ? [await needAncillary(cloud.table, bounds, ['tracts'], `the profile ${profile.name}`)] : []),
   ];
   return needed.map(ancillaryFile);
+}
+
+/** What has a name in schemas/, or is a file of the survey's own beside the registration. */
+function readConvention<T>(
+  kind: 'profiles' | 'recipes',
+  name: string,
+  schema: z.ZodType<T>,
+  folder: string,
+): Promise<T> {
+  return name.endsWith('.json')
+    ? readJson(join(folder, name), schema, 'SCHEMA_INVALID')
+    : readNamed(kind, name, schema);
 }
 
 async function readNamed<T>(

@@ -1,0 +1,118 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { examineChunk } from '#adapters/chunk-examiner.ts';
+import { type Database, parquetRelation, withDatabase } from '#adapters/duckdb.ts';
+import { fileDigest } from '#adapters/file-digest.ts';
+import { MemoryObjectStore } from '#adapters/memory-object-store.ts';
+import { MemoryTable } from '#adapters/memory-table.ts';
+import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
+import { registerRelease } from '#cli/operations/register-release.ts';
+import { readRelease } from '#core/chunk-book.ts';
+import { asDigest } from '#core/digest.ts';
+import { quoteLiteral } from '#core/sql.ts';
+
+/** A survey that no file of the repository knows: fluxes in two bands, a sentinel of its own, names of its own. */
+const PROFILE = {
+  name: 'invented',
+  version: 1,
+  description: 'A survey that does not exist',
+  id: 'SRC',
+  ra: 'ALPHA',
+  dec: 'DELTA',
+  kind: 'flux',
+  bands: { g: { value: 'FG', error: 'SIGMA_G' }, z: { value: 'FZ', error: 'SIGMA_Z' } },
+  missing: [-9999],
+  primary: 'BEST',
+  deliveredCoordinates: { ra: 'ra', dec: 'dec' },
+};
+const RECIPE = { name: 'best', version: 1, description: 'One row an object', decimals: 3, maxRowsPerPart: 1000 };
+
+const REGISTRATION = {
+  version: 1,
+  release: 'invented-1',
+  title: 'The first release of a survey that does not exist',
+  profile: 'conventions/invented.json',
+  recipe: 'best.json',
+  trainingSet: 'training.parquet',
+  trainingOrigin: { source: 'doi:10.0000/spectra', licence: 'CC-BY-4.0' },
+  campaign: {
+    name: 'photoz',
+    algorithms: ['fzboost'],
+    heldOut: { fraction: 0.2, seed: 1 },
+    partsPerBatch: 2,
+    partition: { thresholdRows: 4000, highestOrder: 10 },
+    caps: { microUsd: 1000, coreSeconds: 1000 },
+  },
+};
+
+let folder = '';
+const cloud = {
+  table: new MemoryTable(),
+  lake: new MemoryObjectStore(),
+  identity: async () => 'arn:aws:iam::1:user/x',
+};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ponte-survey-'));
+  await mkdir(join(folder, 'conventions'));
+  await writeFile(join(folder, 'conventions', 'invented.json'), JSON.stringify(PROFILE));
+  await writeFile(join(folder, 'best.json'), JSON.stringify({ ...RECIPE, cut: 'primary = 1' }));
+  await writeFile(join(folder, 'training.parquet'), 'redshifts');
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function register(registration: object = REGISTRATION) {
+  const path = join(folder, 'registration.json');
+  await writeFile(path, JSON.stringify(registration));
+  return registerRelease(cloud, path);
+}
+
+/** 1,000 objects, 1 in 10 not detected in g, 1 in 4 not the best of its kind. */
+function writeChunk(database: Database, path: string): Promise<unknown> {
+  return database.run(
+    `COPY (SELECT 7000 + i AS "SRC", 10 + i / 1000.0::DOUBLE AS "ALPHA", -5 + i / 2000.0::DOUBLE AS "DELTA",
+       (CASE WHEN i % 10 = 0 THEN -9999 ELSE 100 + i END)::DOUBLE AS "FG", (5 + i / 100.0)::DOUBLE AS "SIGMA_G",
+       (400 + i)::DOUBLE AS "FZ", (6 + i / 100.0)::DOUBLE AS "SIGMA_Z", i % 4 > 0 AS "BEST"
+     FROM range(1000) AS t(i)) TO ${quoteLiteral(path)} (FORMAT parquet)`,
+  );
+}
+
+test('a survey is a file: registered by its path, its chunks are examined and made skinny', async () => {
+  const chunk = join(folder, 'chunk.parquet');
+  expect(await register()).toMatchObject({ release: 'invented-1', outcome: 'registered' });
+  const { spec } = await readRelease(cloud.table, 'invented-1');
+  expect(spec).toMatchObject({ profile: PROFILE, recipe: RECIPE, trainingOrigin: REGISTRATION.trainingOrigin });
+
+  const rows = await withDatabase({ threads: 1 }, async (database) => {
+    await writeChunk(database, chunk);
+    const sha256 = asDigest(await fileDigest(chunk));
+    const expected = { declaredSha256: sha256, manifest: { sha256, rows: 1000 } };
+    const file = { path: chunk, sha256, sizeBytes: 1 };
+    const examined = await examineChunk(database, file, expected, spec.profile, []);
+    if (examined.kind === 'refused') throw new Error(JSON.stringify(examined.findings));
+    expect(examined.findings).toEqual([]);
+    const derived = await writeSkinnyParts(database, chunk, folder, examined.source.profile, spec.recipe, {
+      source: examined.source.relation,
+    });
+    if (derived.kind === 'unreadable') throw new Error(derived.reason);
+    return database.rows(
+      `SELECT "objectId"::INTEGER AS id, mag_g, magerr_g, mag_z, mag_u FROM ${parquetRelation(derived.files.map(({ path }) => path))} ORDER BY 1`,
+    );
+  });
+
+  expect(rows).toHaveLength(750);
+  // 31.4 - 2.5 log10(101) and (2.5 / ln 10) 5.01 / 101, to three decimals.
+  expect(rows[0]).toMatchObject({ id: 7001, mag_g: expect.closeTo(26.389, 5), magerr_g: expect.closeTo(0.054, 5) });
+  expect(rows[0]).toMatchObject({ mag_z: expect.closeTo(24.892, 5), mag_u: null });
+  expect(rows.find(({ id }) => id === 7010)).toMatchObject({ mag_g: null, magerr_g: null });
+});
+
+test.each([
+  ['the profile is not there', { profile: 'no-such.json' }, /no-such\.json/],
+  ['the profile has no such name', { profile: 'no-such' }, /there is no profile named no-such/],
+  ['the training set has a source and no licence', { trainingOrigin: { source: 'x' } }, /licence/],
+])('a registration is refused where %s', async (_what, change, message) => {
+  await expect(register({ ...REGISTRATION, release: 'other', ...change })).rejects.toThrow(message);
+});
