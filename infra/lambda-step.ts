@@ -8,8 +8,9 @@ import { FINAL_ERROR_NAMES } from '#core/errors.ts';
 export type LambdaStepProps = Omit<LambdaInvokeProps, 'payloadResponseOnly' | 'retryOnServiceExceptions'>;
 
 /**
- * A state that calls a function. Errors that trying again cannot help end it at once; everything else, also what nobody
- * expected, is tried 4 more times over at most 2 + 4 + 8 + 16 = 30 seconds.
+ * A state that calls a function. Errors that trying again cannot help end it at once. One that finds the account's
+ * functions all busy waits its turn, for about half an hour: a thousand chunks may come at once. Everything else, also
+ * what nobody expected, is tried 4 more times over at most 2 + 4 + 8 + 16 = 30 seconds.
  */
 export function lambdaStep(scope: Construct, id: string, props: LambdaStepProps): LambdaInvoke {
   const step = new LambdaInvoke(scope, id, {
@@ -19,6 +20,14 @@ export function lambdaStep(scope: Construct, id: string, props: LambdaStepProps)
     retryOnServiceExceptions: false,
   });
   step.addRetry({ errors: [...FINAL_ERROR_NAMES], maxAttempts: 0 });
+  step.addRetry({
+    errors: ['Lambda.TooManyRequestsException'],
+    interval: Duration.seconds(1),
+    maxAttempts: 60,
+    backoffRate: 2,
+    maxDelay: Duration.minutes(1),
+    jitterStrategy: JitterType.FULL,
+  });
   step.addRetry({
     errors: ['States.ALL'],
     interval: Duration.seconds(2),

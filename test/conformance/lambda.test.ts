@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CloudUnderTest } from '#test/conformance/cloud-under-test.ts';
+import { invoking } from '#test/conformance/machines.ts';
 
 let cloud: CloudUnderTest;
 beforeAll(async () => {
@@ -104,4 +106,19 @@ test('gives a function the endpoint and the Node of this repository', async () =
 
   expect(node).toContain('package.json');
   expect(answer.body).toEqual([cloud.handle.url, expect.stringMatching(/^v24\./)]);
+});
+
+test('names what a state finds when too many functions run already, and lets it wait its turn', async () => {
+  await cloud.restart({ env: { LAMBDA_ACCOUNT_CONCURRENCY: '1' } });
+  const slow = await cloud.lambda('exports.handler = () => new Promise((done) => setTimeout(done, 1500, "ran"));');
+  const patient = { Retry: [{ ErrorEquals: ['Lambda.TooManyRequestsException'], IntervalSeconds: 1, MaxAttempts: 9 }] };
+  const machine = (more: object) => ({ StartAt: 'Only', States: { Only: invoking(slow, more) } });
+
+  const first = await cloud.start(machine({}));
+  await sleep(300);
+  const [refused, waited] = await Promise.all([cloud.run(machine({})), cloud.run(machine(patient))]);
+
+  expect(await cloud.ended(first)).toMatchObject({ status: 'SUCCEEDED', output: 'ran' });
+  expect(refused).toMatchObject({ status: 'FAILED', error: 'Lambda.TooManyRequestsException' });
+  expect(waited).toMatchObject({ status: 'SUCCEEDED', output: 'ran' });
 });

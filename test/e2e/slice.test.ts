@@ -11,6 +11,7 @@ import { cloudStatus } from '#local/cloud.ts';
 import { findProcess } from '#local/cloud-process.ts';
 import { DEMO_RELEASE, type DemoResult, runDemo } from '#local/demo.ts';
 import { resumeSite, siteFiles } from '#local/site.ts';
+import { uploadAtOnce } from '#test/e2e/at-once.ts';
 import { expectEachPartOnce, expectPlainRail, expectWholeTable } from '#test/e2e/delivered.ts';
 import { DemoHome, log, pythonHome } from '#test/e2e/demo-home.ts';
 import { type Interrupted, interruptStart } from '#test/e2e/interrupted-start.ts';
@@ -146,6 +147,15 @@ describe('from an upload to a federated table, with the agent killed on the way'
   it('makes one chunk of five uploads of the same bytes, whatever the order of the events', { timeout: 180_000 }, () =>
     uploadFiveTimesOutOfOrder(machine.home, result.data),
   );
+
+  it('records each of forty chunks once that come at the same time', { timeout: 300_000 }, async () => {
+    const folder = join(machine.home, 'at-once');
+    const cloud = await openCloud(machine.home);
+    const { chunks } = await uploadAtOnce(cloud, { release: 'at-once', folder, count: 40, say: log });
+
+    expect(new Set(chunks.map(({ name }) => name)).size).toBe(40);
+    expect(chunks.map(({ state, rows }) => [state, rows])).toEqual(Array(40).fill(['skinny', 200]));
+  });
 });
 
 async function campaignsOf(home: string): Promise<readonly string[]> {

@@ -1,10 +1,12 @@
-"""Lambda: the size limits of a synchronous invocation.
+"""Lambda: the size limits of a synchronous invocation, and the name of the error when too many run at once.
 
-Stock: a request or a response of any size passes.
+Stock: a request or a response of any size passes; a state that is throttled fails with ``Lambda.Unknown``.
 AWS: 6 MB each way (Lambda quotas, "Invocation payload"): a larger request is refused with
 ``RequestTooLargeException``, a larger response turns into the error ``Function.ResponseSizeTooLarge``.
+A state that is throttled fails with ``Lambda.TooManyRequestsException`` (Step Functions, "Error handling").
 The memory limit is kept by :mod:`ponte_cloud.lambda_errors`, which watches the process.
-Checks: lambda.test.ts, "refuses a request above 6 MB", "refuses a response above 6 MB", "enforces the memory size".
+Checks: lambda.test.ts, "refuses a request above 6 MB", "refuses a response above 6 MB", "enforces the memory size";
+"names what a state finds when too many functions run already".
 """
 
 import json
@@ -23,6 +25,7 @@ LIMIT_BYTES = PAYLOAD_BYTES + 100
 def install() -> None:
     replace(lambda_svc, "_execute_function_warm", _limit_responses)
     replace(lambda_svc, "handle_request", _limit_requests)
+    replace(lambda_svc, "_throttle_response", _name_throttling)
 
 
 def _limit_responses(execute: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,3 +49,12 @@ def _limit_requests(handle: Callable[..., Any]) -> Callable[..., Any]:
         return await handle(method, path, headers, body, query)
 
     return limited
+
+
+def _name_throttling(respond: Callable[..., Any]) -> Callable[..., Any]:
+    def named(*args: Any, **options: Any) -> dict[str, Any]:
+        response = respond(*args, **options)
+        response["body"]["errorType"] = "Lambda.TooManyRequestsException"
+        return response
+
+    return named
