@@ -3,6 +3,7 @@ import type { AgentContext } from '#bridge-agent/context.ts';
 import { whyCampaignIsSpent } from '#bridge-agent/room.ts';
 import { type JobMessage, jobMessageSchema } from '#core/job.ts';
 import type { QueuedMessage } from '#core/job-queue.ts';
+import { isInformedModel } from '#core/work.ts';
 
 /** All that is needed to answer a message which is otherwise wrong. */
 const tokenOnlySchema = z.object({ taskToken: z.string().min(1).max(2048) });
@@ -29,12 +30,15 @@ export async function takeIn(message: QueuedMessage, context: AgentContext): Pro
   await context.queue.remove(message);
 }
 
-/** Only what is registered here runs here: the message names an algorithm, it cannot bring one. */
+/** Only what is registered here runs here: the message names an algorithm, it cannot bring one; nor a model of its own. */
 function whyRefused(message: JobMessage, context: AgentContext): string | null {
   const { algorithms, configuration, journal } = context;
   const registered = algorithms.get(message.algorithm);
   const { site } = configuration;
   if (registered === undefined) return `the algorithm "${message.algorithm}" is not registered at ${site}`;
+  if ('model' in message && !isInformedModel(message.model)) {
+    return `the model ${message.model.key} is not what an inform of ours left for ${message.model.sha256}; a model is code, so ${site} loads no other`;
+  }
   if (registered === message.configurationDigest) {
     // What is known already goes on: its core-hours are spent.
     return journal.work(message.workKey) === null ? whyCampaignIsSpent(message.campaign, context) : null;

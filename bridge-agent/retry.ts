@@ -93,6 +93,15 @@ export function capReached(task: Pick<Task, 'memory_mb' | 'minutes'>, cause: str
   return null;
 }
 
+/** A record in which a unit says itself that it ran out, at the site's cap, names that cap too; others as they are. */
+export function withCap(record: ExitRecord, work: Work, { journal, configuration }: AgentContext): ExitRecord {
+  if (record.error === null || !ranOutOfMemory(record)) return record;
+  const last = journal.tasks(work).findLast(({ units }) => units.some(({ unitId }) => unitId === record.unitId));
+  const cap = last === undefined ? null : capReached(last, 'out-of-memory', configuration.limits);
+  if (cap === null) return record;
+  return { ...record, error: { ...record.error, message: `${record.error.message}; ${cap}` } };
+}
+
 function measurementOf(work: Work, task: Task, { unit, record }: Judged, cpus: number, at: number): MeasurementRow {
   const { campaign, algorithm, kind } = work.message;
   return {

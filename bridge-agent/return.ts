@@ -6,12 +6,12 @@ import type { AgentContext } from '#bridge-agent/context.ts';
 import { returnLogs, withLastLines } from '#bridge-agent/logs.ts';
 import { readRecord } from '#bridge-agent/records.ts';
 import { completeWork, failWork } from '#bridge-agent/report.ts';
+import { withCap } from '#bridge-agent/retry.ts';
 import { sha256 } from '#core/digest.ts';
 import { TransientError } from '#core/errors.ts';
 import { type ExitRecord, type JobResult, jobResultSchema, type ReturnedObject } from '#core/job.ts';
 import { answerOf } from '#core/job-answer.ts';
-
-const EXTENSIONS = { points: 'parquet', pdf: 'parquet', archive: 'hdf5', model: 'pkl', evaluation: 'json' } as const;
+import { outputKey } from '#core/work.ts';
 
 /** The last record of every unit, in the order of their ids. */
 function lastRecords(work: Work, { journal, scratch }: AgentContext): readonly ExitRecord[] {
@@ -30,7 +30,9 @@ function lastRecords(work: Work, { journal, scratch }: AgentContext): readonly E
 export async function returnOutputs(work: Work, context: AgentContext): Promise<void> {
   const { configuration, lake } = context;
   const { message } = work;
-  const records = lastRecords(work, context).map((record) => withLastLines(record, work, context));
+  const records = lastRecords(work, context).map((record) =>
+    withLastLines(withCap(record, work, context), work, context),
+  );
   await returnLogs(work, context);
   const succeeded = records.filter((record) => record.outcome === 'succeeded');
   if (succeeded.length === 0) {
@@ -71,8 +73,9 @@ async function returnOne(
 ): Promise<ReturnedObject | null> {
   signal.throwIfAborted();
   const { name, path, sha256: digest, sizeBytes, rows } = output;
-  const key = `${message.outputPrefix}/${record.unitId}/${name}-${digest.slice(0, 16)}.${EXTENSIONS[name]}`;
-  const returned = { key, sha256: digest, sizeBytes, unitId: record.unitId, name, rows };
+  const produced = { sha256: digest, sizeBytes, unitId: record.unitId, name, rows };
+  const key = outputKey(message.outputPrefix, produced);
+  const returned = { key, ...produced };
   const present = await lake.head(key);
   if (present?.declaredSha256 !== digest || present.sizeBytes !== sizeBytes) {
     if (!existsSync(path) || (await fileDigest(path)) !== digest) return null;

@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import { type Digest, digestOf } from '#core/digest.ts';
-import { type BatchPart, type HeldOut, jobAnswerSchema, type ObjectRef, returnedObjectSchema } from '#core/job.ts';
+import {
+  type BatchPart,
+  digestSchema,
+  type HeldOut,
+  jobAnswerSchema,
+  type ObjectRef,
+  type ReturnedObject,
+  returnedObjectSchema,
+} from '#core/job.ts';
 import type { Key } from '#core/table.ts';
 
 /** What every job of one algorithm shares. */
@@ -76,3 +84,21 @@ export const posteriorRowKey = (campaign: string, partId: Digest, algorithm: str
 /** The lake prefix a job's outputs go under: named by the work, so two campaigns share them. */
 export const workPrefix = (kind: 'inform' | 'validate' | 'estimate', key: Digest) =>
   `work/${kind}/${key.slice(0, 2)}/${key}`;
+
+const EXTENSIONS = { points: 'parquet', pdf: 'parquet', archive: 'hdf5', model: 'pkl', evaluation: 'json' } as const;
+
+/** Where a unit's output goes below its job's prefix; with its digest, so that two contents never share a key. */
+export const outputKey = (
+  prefix: string,
+  { unitId, name, sha256 }: Pick<ReturnedObject, 'unitId' | 'name' | 'sha256'>,
+) => `${prefix}/${unitId}/${name}-${sha256.slice(0, 16)}.${EXTENSIONS[name]}`;
+
+/**
+ * Whether a reference is to a model as an agent of ours leaves it after an `inform`. A model is a pickle, that is code:
+ * nothing else is loaded. The one unit of an `inform` is the work itself.
+ */
+export function isInformedModel({ key, sha256 }: Pick<ObjectRef, 'key' | 'sha256'>): boolean {
+  const informed = digestSchema.safeParse(key.split('/').at(-2));
+  if (!informed.success) return false;
+  return key === outputKey(workPrefix('inform', informed.data), { unitId: informed.data, name: 'model', sha256 });
+}

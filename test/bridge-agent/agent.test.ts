@@ -155,7 +155,8 @@ describe('the bridge agent', () => {
     const hungry = asked.filter(({ outcome }) => outcome === 'out-of-memory').map(({ memory_mb }) => memory_mb);
     expect(hungry.sort()).toEqual([100, 200, 300]);
     const failed = (await readResult(site, 'work/batch')).records.filter(({ outcome }) => outcome === 'failed');
-    expect(failed).toMatchObject([{ error: { code: 'MEMORY_EXHAUSTED' } }]);
+    const cap = expect.stringContaining('it needs more than limits.maxMemoryMb (300 MB) of this site');
+    expect(failed).toMatchObject([{ error: { code: 'MEMORY_EXHAUSTED', message: cap } }]);
   });
 
   it('sizes the next batch by what the first one took, and shows the profile', async () => {
@@ -204,6 +205,26 @@ describe('the bridge agent', () => {
     site.cloud.send(JSON.stringify({ ...message, ...change }));
     await runUntil(site, 'an answer', () => site.cloud.answers().length > 0);
     expect(site.cloud.answers()[0]).toMatchObject({ kind: 'failure', body: { error: 'JobRefused' } });
+    expect(site.worked('start')).toEqual([]);
+  });
+
+  it.each([
+    ['from elsewhere in the lake', (key: string) => `models/${key.split('/').at(-1)}`],
+    ['of another kind of work', (key: string) => key.replace('work/inform', 'work/estimate')],
+    ['under the digest of another', (key: string) => key.replace(/model-.{16}/, `model-${'0'.repeat(16)}`)],
+    ['beside an inform', (key: string) => key.replace('/model-', '/extra/model-')],
+  ])('refuses a model %s, whatever its digest: it is code', async (_what, move) => {
+    const site = newSite();
+    const message = await site.estimate('batch', [{}]);
+    if (!('model' in message)) throw new Error('an estimate has a model');
+    const { model } = message;
+    const key = move(model.key);
+    const bytes = await site.cloud.lake.getBytes(model.key);
+    await site.cloud.lake.putBytes(key, bytes ?? new Uint8Array(), 'application/octet-stream');
+    site.cloud.send({ ...message, model: { ...model, key } });
+    await runUntil(site, 'an answer', () => site.cloud.answers().length > 0);
+    const cause = expect.stringContaining(`the model ${key} is not what an inform of ours left`);
+    expect(site.cloud.answers()[0]).toMatchObject({ kind: 'failure', body: { error: 'JobRefused', cause } });
     expect(site.worked('start')).toEqual([]);
   });
 

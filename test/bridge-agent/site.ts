@@ -11,7 +11,8 @@ import { SlurmScheduler } from '#adapters/slurm.ts';
 import { type AgentConfiguration, agentConfigurationSchema } from '#bridge-agent/configuration.ts';
 import type { AgentParts } from '#bridge-agent/context.ts';
 import { type Digest, sha256 } from '#core/digest.ts';
-import type { BatchPart, JobMessage } from '#core/job.ts';
+import type { BatchPart, JobMessage, ObjectRef } from '#core/job.ts';
+import { outputKey, workPrefix } from '#core/work.ts';
 import { FolderCloud } from '#test/bridge-agent/folder-cloud.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -89,7 +90,7 @@ export class TestSite {
       parts.push({ partId, skinny: await this.cloud.put(`skinny/${partId}.json`, content), rows: 10 + index });
     }
     const batch = await this.cloud.put(`batches/${name}.json`, { version: 1, batchId: sha256(name), parts });
-    const model = await this.cloud.put(`models/${name}.pkl`, 'a model');
+    const model = await this.#model(name);
     const workKey = sha256(`work ${name}`);
     return {
       ...common(name, workKey),
@@ -98,6 +99,14 @@ export class TestSite {
       batch,
       archive: false,
     };
+  }
+
+  /** A model where an inform leaves it. */
+  async #model(name: string): Promise<ObjectRef> {
+    const content = `the model of ${name}`;
+    const informed = sha256(`inform ${name}`);
+    const output = { unitId: informed, name: 'model' as const, sha256: sha256(JSON.stringify(content)) };
+    return this.cloud.put(outputKey(workPrefix('inform', informed), output), content);
   }
 
   async inform(name: string, unit: OrderedUnit = {}): Promise<JobMessage> {
