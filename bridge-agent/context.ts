@@ -30,4 +30,6 @@ export interface AgentContext extends AgentParts {
   readonly signsOfLife: Map<Digest, number>;
   /** Fires when the agent shall stop; the jobs themselves go on. */
   readonly signal: AbortSignal;
+  /** Fires when the agent shall take nothing more, and stop once everything it took is answered. */
+  readonly draining: AbortSignal;
 }

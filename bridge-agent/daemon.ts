@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Journal } from '#adapters/journal.ts';
 import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
 import type { AgentContext, AgentParts } from '#bridge-agent/context.ts';
+import { DrainRequest } from '#bridge-agent/drain.ts';
 import { runIntake } from '#bridge-agent/intake-loop.ts';
 import { Scratch } from '#bridge-agent/scratch.ts';
 import { sharedInputs } from '#bridge-agent/staging.ts';
@@ -13,13 +14,15 @@ import { isDigest } from '#core/digest.ts';
 const CACHE_MILLISECONDS = 7 * 24 * 3600 * 1000;
 
 /**
- * The agent with its outside given: takes work in, brings it on, answers, until the signal fires or it has drained.
+ * The agent with its outside given: takes work in, brings it on, answers, until `signal` fires or it has drained:
+ * because the configuration says so, `drain` fires, or `ponte agent drain` asks.
  * @throws {InputError} `JOURNAL_LOCKED` when another agent uses the same journal.
  */
 export async function runAgentWith(
   parts: AgentParts,
   configuration: AgentConfiguration,
   signal: AbortSignal,
+  drain: AbortSignal = new AbortController().signal,
 ): Promise<void> {
   const { clock, log, faultPoint, scheduler } = parts;
   const journal = new Journal({
@@ -30,19 +33,23 @@ export async function runAgentWith(
   });
   const scratch = new Scratch(configuration.scratch);
   const failure = new AbortController();
+  const asked = new AbortController();
+  if (configuration.drain) asked.abort();
+  const request = new DrainRequest(configuration, () => asked.abort());
   const context: AgentContext = {
     ...parts,
     configuration,
     journal,
     scratch,
     signal: AbortSignal.any([signal, failure.signal]),
+    draining: AbortSignal.any([drain, asked.signal]),
     signsOfLife: new Map(),
   };
   try {
     await recover(context);
     log.info({ scheduler: configuration.scheduler.kind, drain: configuration.drain }, 'Agent:Started');
     const loop = new WorkLoop(context);
-    const intake = configuration.drain ? Promise.resolve() : runIntake(context, () => loop.nudge());
+    const intake = runIntake(context, () => loop.nudge()).finally(() => loop.endIntake());
     const ends = [loop.run(), intake].map((end) =>
       end.catch((error: unknown) => {
         failure.abort();
@@ -56,6 +63,7 @@ export async function runAgentWith(
   } finally {
     await scheduler.close();
     journal.close();
+    request.close();
   }
 }
 

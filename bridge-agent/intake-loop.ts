@@ -8,9 +8,10 @@ import { roomFor } from '#bridge-agent/room.ts';
 /** How often a full agent looks whether it has room again. */
 const FULL_MILLISECONDS = 1000;
 
-/** Takes messages as long as there is room; what the site cannot take soon stays in the queue, where it can be seen. */
+/** Takes messages as long as there is room and the agent does not drain; what the site cannot take soon stays in the queue, where it can be seen. */
 export async function runIntake(context: AgentContext, onTaken: () => void): Promise<void> {
-  const { queue, signal, log } = context;
+  const { queue, log } = context;
+  const signal = AbortSignal.any([context.signal, context.draining]);
   let failures = 0;
   let said: string | null = null;
   while (!signal.aborted) {

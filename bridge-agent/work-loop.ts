@@ -29,6 +29,7 @@ export class WorkLoop {
   readonly #heartbeats = new Heartbeats();
   readonly #transfers = new Map<Digest, Promise<void>>();
   #wake: AbortController = new AbortController();
+  #takesMore = true;
 
   constructor(context: AgentContext) {
     this.#context = context;
@@ -40,14 +41,20 @@ export class WorkLoop {
     this.#wake.abort();
   }
 
+  /** Says that no work will come any more. */
+  endIntake(): void {
+    this.#takesMore = false;
+    this.nudge();
+  }
+
   /** Runs until the signal fires, or, when draining, until nothing is left to do. */
   async run(): Promise<void> {
-    const { signal, configuration, journal } = this.#context;
+    const { signal, configuration, journal, draining } = this.#context;
     while (!signal.aborted) {
       this.#wake = new AbortController();
       await this.#round();
       const idle = this.#transfers.size === 0 && journal.openWorks().length === 0 && journal.unsentReplies() === 0;
-      if (configuration.drain && idle) return;
+      if (draining.aborted && !this.#takesMore && idle) return;
       const either = AbortSignal.any([signal, this.#wake.signal]);
       await sleep(configuration.intervals.reconcileSeconds * 1000, null, { signal: either }).catch(() => null);
     }

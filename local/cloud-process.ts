@@ -111,9 +111,9 @@ export async function startDetached(spec: DetachedProcess): Promise<ProcessRecor
 const GRACE_SECONDS = 15;
 
 /** Ends the recorded process, and what it started; in good order if it lets itself be. */
-export async function stopProcess(record: ProcessRecord): Promise<void> {
+export async function stopProcess(record: ProcessRecord, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   if (!isAlive(record)) return;
-  process.kill(record.pid, 'SIGTERM');
+  process.kill(record.pid, signal);
   const deadline = Date.now() + GRACE_SECONDS * 1000;
   while (isAlive(record) && Date.now() < deadline) await sleep(50);
   // Its session: what it started and left behind, and itself if it did not listen. A signal takes a moment to end them.

@@ -53,7 +53,8 @@ export async function startSite(options: SiteOptions): Promise<ProcessRecord> {
   const text = `${JSON.stringify(configuration, null, 2)}\n`;
   const running = await findProcess(files.process);
   if (running?.configuration === text) return running;
-  if (running) await stopProcess(running);
+  // SIGTERM would have it finish its work first.
+  if (running) await stopProcess(running, 'SIGINT');
   await writeFile(files.configuration, text, { mode: 0o600 });
   const agent = await launch(options.home, options.handle, text);
   const through = configuration.scheduler.kind === 'slurm' ? 'Slurm' : 'the built-in scheduler';
@@ -117,7 +118,7 @@ export async function stopSite({ home, log }: Pick<SiteOptions, 'home' | 'log'>)
   const agent = await findProcess(files.process);
   if (agent) {
     log('stopping the agent ...');
-    await stopProcess(agent);
+    await stopProcess(agent, 'SIGINT');
   }
   await rm(files.process, { force: true });
   if (existsSync(files.scheduler)) await endLocalJobs(files.scheduler);

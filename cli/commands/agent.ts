@@ -1,14 +1,17 @@
 import type { Command } from 'commander';
 import { runAgent } from '#bridge-agent/agent.ts';
 import { readAgentConfiguration } from '#bridge-agent/configuration.ts';
+import { drainAgent } from '#bridge-agent/drain.ts';
 import { profiles, profileText, readMeasurements } from '#bridge-agent/profile.ts';
-import { answer, type OutputOptions } from '#cli/output.ts';
+import { answer, type OutputOptions, progress } from '#cli/output.ts';
 
 export function agentCommand(program: Command): void {
   const agent = program.command('agent').description('the bridge agent of a site');
   agent
     .command('run')
-    .description('take jobs from the cloud and run them on this site, until told to stop (SIGTERM, Ctrl-C)')
+    .description(
+      'take jobs from the cloud and run them on this site; SIGTERM drains it, a second one or Ctrl-C stops it',
+    )
     .requiredOption('--config <file>', "the site's configuration (docs/site.md)")
     .option('--drain', 'take no more jobs, finish what was taken, then stop')
     .option('--json', 'print one JSON object at the end')
@@ -16,13 +19,31 @@ export function agentCommand(program: Command): void {
     .action((options: OutputOptions & { config: string; drain?: boolean }) =>
       answer(options, async () => {
         const configuration = await readAgentConfiguration(options.config);
-        const stop = new AbortController();
-        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-        await runAgent({ ...configuration, drain: options.drain ?? configuration.drain }, stop.signal);
+        const [stop, drain] = [new AbortController(), new AbortController()];
+        // Ctrl-C stops at once, and so does whatever follows a first SIGTERM; the jobs run on.
+        process.on('SIGINT', () => stop.abort());
+        process.on('SIGTERM', () => (drain.signal.aborted ? stop.abort() : drain.abort()));
+        const signals = { stop: stop.signal, drain: drain.signal };
+        await runAgent({ ...configuration, drain: options.drain ?? configuration.drain }, signals);
         return {
           json: { site: configuration.site, stopped: true },
           text: `the agent of ${configuration.site} has stopped`,
         };
+      }),
+    );
+  agent
+    .command('drain')
+    .description('have the agent that runs take no more jobs, finish what it took, then stop; waits until it has')
+    .requiredOption('--config <file>', "the site's configuration (docs/site.md)")
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  ponte agent drain --config /etc/ponte/apollo.json')
+    .action((options: OutputOptions & { config: string }) =>
+      answer(options, async () => {
+        const configuration = await readAgentConfiguration(options.config);
+        const { site } = configuration;
+        const ran = await drainAgent(configuration, (open) => progress(`${open} works are open`));
+        const text = ran ? `the agent of ${site} has finished and stopped` : `no agent of ${site} runs on this host`;
+        return { json: { site, drained: ran }, text };
       }),
     );
   agent

@@ -10,8 +10,10 @@ const [, , root = '', overridesFile = '', killAt] = process.argv;
 const overrides: unknown = JSON.parse(readFileSync(overridesFile, 'utf8'));
 const site = new TestSite(root, typeof overrides === 'object' && overrides !== null ? overrides : {});
 const stop = new AbortController();
-process.once('SIGTERM', () => stop.abort());
+const drain = new AbortController();
+process.once('SIGINT', () => stop.abort());
+process.once('SIGTERM', () => drain.abort());
 const parts = site.parts((name) => {
   if (name === killAt) process.kill(process.pid, 'SIGKILL');
 });
-await runAgentWith(parts, site.configuration, stop.signal);
+await runAgentWith(parts, site.configuration, stop.signal, drain.signal);

@@ -39,7 +39,7 @@ describe('the agent with the cloud’s real services', () => {
       algorithmsFolder: ALGORITHMS,
       logLevel: 'silent',
     });
-    agent = runAgent(site.configuration, stop.signal);
+    agent = runAgent(site.configuration, { stop: stop.signal, drain: stop.signal });
   });
   afterEach(async () => {
     await until('no process of a job', () => site.processes().length === 0);
