@@ -4,6 +4,7 @@ import { ancillaryCommand } from '#cli/commands/ancillary.ts';
 import { budgetCommand } from '#cli/commands/budget.ts';
 import { approveCommand, campaignCommand } from '#cli/commands/campaign.ts';
 import { chunksCommand, uploadCommand } from '#cli/commands/chunks.ts';
+import { deliverCommand } from '#cli/commands/deliver.ts';
 import { deliveriesCommand, verifyCommand, withdrawCommand } from '#cli/commands/deliveries.ts';
 import { localCommand } from '#cli/commands/local.ts';
 import { quarantineCommand } from '#cli/commands/quarantine.ts';
@@ -27,6 +28,7 @@ export function ponteProgram(): Command {
     budgetCommand,
     approveCommand,
     deliveriesCommand,
+    deliverCommand,
     verifyCommand,
     withdrawCommand,
     agentCommand,
