@@ -3,7 +3,7 @@ import { type ChunkSource, openChunk, type ReferenceFiles } from '#adapters/chun
 import { type Database, readingFailure } from '#adapters/duckdb.ts';
 import { readValues } from '#adapters/value-reader.ts';
 import type { Digest } from '#core/digest.ts';
-import { type ChunkExpectation, type Finding, judgeChunk, refuses, unreadable } from '#core/integrity.ts';
+import { type ChunkExpectation, type Finding, judgeChunk, judgeOrigin, refuses, unreadable } from '#core/integrity.ts';
 import { type Profile, profileOfFile } from '#core/profile.ts';
 import { judgeValues } from '#core/value-judgement.ts';
 import type { ValueStatistics } from '#core/value-statistics.ts';
@@ -50,7 +50,8 @@ export async function examineChunk(
     bounds: files.tracts?.path ?? null,
   });
   if (values.kind === 'unreadable') return { kind: 'refused', findings: [unreadable(values.reason)] };
-  const findings = judgeValues(values.statistics, source.profile, waived).filter(({ severity }) => severity !== 'note');
+  const judged = [...judgeOrigin(expected, profile, waived), ...judgeValues(values.statistics, source.profile, waived)];
+  const findings = judged.filter(({ severity }) => severity !== 'note');
   if (findings.some(refuses)) return { kind: 'refused', findings };
   return { kind: 'accepted', findings, values: values.statistics, source };
 }

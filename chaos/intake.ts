@@ -12,6 +12,7 @@ const resultSchema = z.object({
   mutation: z.string(),
   known: z.string(),
   unknown: z.string(),
+  vouched: z.string(),
   milliseconds: z.number(),
   wrong: z.array(z.string()),
 });
@@ -45,7 +46,7 @@ async function watch({ folder, rounds, from, seed, say }: ChaosRun): Promise<Cha
       const result = resultSchema.parse(JSON.parse(line));
       next = result.number + 1;
       slowest = Math.max(slowest, result.milliseconds);
-      const outcome = `${result.mutation}; published: ${result.known}; unknown: ${result.unknown}`;
+      const outcome = `${result.mutation}; published: ${result.known}; unknown: ${result.unknown}; vouched for: ${result.vouched}`;
       counts[outcome] = (counts[outcome] ?? 0) + 1;
       for (const what of result.wrong) wrong.push(`case ${result.number} (${result.mutation}): ${what}`);
       if (next % 500 === 0) say(`${next - from} of ${rounds} cases, ${wrong.length} wrong`);

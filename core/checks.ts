@@ -6,9 +6,11 @@ export type Severity = (typeof SEVERITIES)[number];
 
 /**
  * What is measured of the values, each as a share of something, with the share up to which it is in order. A survey
- * changes severity or limit in its profile; what the derivation itself needs (digests, columns, keys) always refuses.
+ * changes severity or limit in its profile; what the derivation itself needs (the right bytes, columns, keys) always refuses.
  */
 export const VALUE_CHECKS = {
+  /** Nobody said which bytes were meant: damage that leaves a file readable would go unnoticed. 1 where so, else 0. */
+  UNVERIFIED: { severity: 'refuse', limit: 0 },
   /** Rows without a number in a band: null, NaN or infinite. A survey that ends part-way through a tract has many. */
   BAND_EMPTY: { severity: 'flag', limit: 0.9 },
   /** Rows that are a sentinel or a flux that is not positive: "not detected". */

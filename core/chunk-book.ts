@@ -1,4 +1,5 @@
 import {
+  awaitsDigest,
   type ChunkRow,
   chunkId,
   chunkKey,
@@ -29,6 +30,8 @@ export interface ClaimRequest {
   readonly execution: string;
   /** An execution that is over, so that its claim may be taken over. */
   readonly takesOverFrom: string | null;
+  /** Whether its digest is known from elsewhere: what was refused for want of one is then looked at anew. */
+  readonly digestKnown: boolean;
   readonly now: Date;
 }
 
@@ -86,11 +89,12 @@ export async function claimChunk(table: Table, request: ClaimRequest): Promise<C
     const again = await moveChunk(table, chunk, 'check');
     return again ? { kind: 'claimed', chunk: again } : refusedClaim(table, key);
   }
-  if (SETTLED_STATES.includes(chunk.state)) return { kind: 'settled', chunk };
+  const anew = request.digestKnown && awaitsDigest(chunk);
+  if (SETTLED_STATES.includes(chunk.state) && !anew) return { kind: 'settled', chunk };
   if (CLAIMED_STATES.includes(chunk.state) && chunk.execution !== request.takesOverFrom) {
     return { kind: 'held', by: chunk.execution };
   }
-  // A content that comes back after another one, a retry, or the claim of an execution that is over: take it over,
+  // A content that comes back after another one, a retry, one whose digest is known by now, or the claim of an execution that is over: take it over,
   // provided that nobody else did since we read the row.
   const revived: ChunkRow = {
     ...fresh,

@@ -1,4 +1,5 @@
 import {
+  awaitsDigest,
   type ChunkRow,
   chunkKey,
   chunkRowSchema,
@@ -10,7 +11,7 @@ import {
 import { readExpected, readPointer } from '#core/chunk-book.ts';
 import type { Digest } from '#core/digest.ts';
 import { TransientError } from '#core/errors.ts';
-import { type Finding, judgeAgainstManifest } from '#core/integrity.ts';
+import { type Finding, judgeAgainstManifest, onlyUnverified } from '#core/integrity.ts';
 import type { ObjectRef } from '#core/job.ts';
 import { mayMove, SETTLED_STATES } from '#core/life-cycle.ts';
 import { type ExpectedChunk, expectedKey, releaseKey } from '#core/release.ts';
@@ -71,21 +72,36 @@ export async function settleChunk(table: Table, request: SettleRequest): Promise
     const row = chunkRowSchema.parse(await table.get(chunkKey(chunk.release, chunk.chunkId)));
     if (row.execution !== chunk.execution) return { kind: 'takenOver', lookAgain: false };
     if (SETTLED_STATES.includes(row.state) || row.state === 'superseded') {
-      return { kind: 'alreadySettled', lookAgain: row.state === 'superseded' || (await differs(request, row.etag)) };
+      const another = row.state === 'superseded' || awaitsDigest(row);
+      return { kind: 'alreadySettled', lookAgain: another || (await differs(request, row.etag)) };
     }
     const stale = etag !== null && etag !== chunk.etag;
     const judged = { ...request, settlement: judgeAgain(chunk, request.settlement, expected) };
-    const writes = stale ? supersededWrites(request) : settlementWrites(judged, pointer, expected);
+    const supersedesCurrent = await supersedes(table, chunk, pointer);
+    const writes = stale ? supersededWrites(request) : settlementWrites(judged, pointer, supersedesCurrent, expected);
     if (!(await table.write(writes)).written) continue;
     // What made it stale may be the same content again under another etag, whose event found us at work.
     return stale
       ? { kind: 'superseded', lookAgain: true }
-      : { kind: 'recorded', lookAgain: await differs(request, etag) };
+      : { kind: 'recorded', lookAgain: isUnverified(judged.settlement) || (await differs(request, etag)) };
   }
   throw new TransientError(`could not settle ${chunk.name} of ${chunk.release}: others kept changing it`, {
     code: 'SETTLE_CONTENDED',
     hint: 'The state machine tries again; nothing was written.',
   });
+}
+
+/** The digest may have come meanwhile, in a manifest or with the same bytes again, whose event found us at work. */
+const isUnverified = ({ outcome, findings }: Settlement): boolean =>
+  outcome === 'quarantined' && onlyUnverified(findings);
+
+/**
+ * Whether the current chunk has yet to be superseded by this one: a look at it anew may have found it out of date already,
+ * and then a write that insists on the move would be refused for ever.
+ */
+async function supersedes(table: Table, chunk: ChunkRow, pointer: PointerRow | null): Promise<boolean> {
+  if (!pointer || pointer.chunkId === chunk.chunkId) return false;
+  return chunkRowSchema.parse(await table.get(chunkKey(chunk.release, pointer.chunkId))).state !== 'superseded';
 }
 
 /** Whether there is something under the key that is not what the decision was based on. */
@@ -121,6 +137,7 @@ function supersededWrites({ chunk, now }: SettleRequest): [Write] {
 function settlementWrites(
   { chunk, settlement, seconds, now }: SettleRequest,
   pointer: PointerRow | null,
+  supersedesCurrent: boolean,
   expected: ExpectedChunk | null,
 ): [Write, ...Write[]] {
   const { outcome } = settlement;
@@ -156,13 +173,18 @@ function settlementWrites(
     },
     when: [pointer ? equals('revision', pointer.revision) : ROW_IS_NEW],
   });
-  if (pointer && pointer.chunkId !== chunk.chunkId) {
+  if (pointer && supersedesCurrent) {
     writes.push({
       kind: 'update',
       key: chunkKey(chunk.release, pointer.chunkId),
       set: { state: 'superseded' },
       when: [mayMove('supersede', 'superseded')],
     });
+  }
+  // The line has the digest that was missing: it is answered by the look that knows it.
+  if (isUnverified(settlement) && expected?.outcome === null && expected.sha256 === chunk.sha256) {
+    const key = expectedKey(chunk.release, chunk.name);
+    return [...writes, { kind: 'check', key, when: [equals('sha256', expected.sha256), NOT_SETTLED] }];
   }
   return [...writes, ...expectationWrites(chunk, outcome, expected)];
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { SEVERITIES } from '#core/checks.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
-import { FINDING_CODES } from '#core/integrity.ts';
+import { FINDING_CODES, onlyUnverified } from '#core/integrity.ts';
 import { digestSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 import { CHUNK_STATES } from '#core/life-cycle.ts';
 import { chunkNameSchema, releasePartition } from '#core/release.ts';
@@ -45,6 +45,10 @@ export const chunkRowSchema = z.object({
   decision: z.strictObject({ action: z.string(), who: z.string(), why: z.string(), at: z.string() }).exactOptional(),
 });
 export type ChunkRow = z.infer<typeof chunkRowSchema>;
+
+/** In quarantine for want of a known digest alone, and not left there by a person: a digest has it looked at anew. */
+export const awaitsDigest = ({ state, findings, decision }: ChunkRow): boolean =>
+  state === 'quarantined' && decision?.action !== 'discard' && onlyUnverified(findings);
 
 export const CHUNK_PREFIX = 'C#';
 export const chunkKey = (release: string, id: Digest): Key => ({

@@ -1,4 +1,4 @@
-import { type Severity, VALUE_CHECK_NAMES } from '#core/checks.ts';
+import { ruleFor, type Severity, VALUE_CHECK_NAMES } from '#core/checks.ts';
 import type { Digest } from '#core/digest.ts';
 import { neededColumns, optionalColumns, type Profile, type WantedColumn } from '#core/profile.ts';
 
@@ -60,6 +60,36 @@ export interface Finding {
 }
 
 export const refuses = (finding: Finding): boolean => (finding.severity ?? 'refuse') === 'refuse';
+
+/** Whether anybody but the file itself says which bytes were meant. */
+export const isDigestKnown = ({ declaredSha256, manifest }: ChunkExpectation): boolean =>
+  declaredSha256 !== null || manifest !== null;
+
+/**
+ * The finding on a file of which no digest is known: a flipped bit in its pages may read as another number.
+ * @param waived checks that a person waived for this content; they then only flag it
+ */
+export function judgeOrigin(
+  expected: ChunkExpectation,
+  profile: Profile,
+  waived: readonly string[],
+): readonly Finding[] {
+  if (isDigestKnown(expected)) return [];
+  const { severity } = ruleFor('UNVERIFIED', profile.checks);
+  return [
+    {
+      code: 'UNVERIFIED',
+      sentence: 'neither its uploader nor a manifest says what its digest is, so damage may go unnoticed',
+      severity: severity === 'refuse' && waived.includes('UNVERIFIED') ? 'flag' : severity,
+    },
+  ];
+}
+
+/** Refused for nothing but that: once a digest is known, the verdict may be another one. */
+export function onlyUnverified(findings: readonly Finding[]): boolean {
+  const refusing = findings.filter(refuses);
+  return refusing.length > 0 && refusing.every(({ code }) => code === 'UNVERIFIED');
+}
 
 /** DuckDB's names; whole names, because a list is `BIGINT[]` and an interval begins with `INT` too. */
 const INTEGER_TYPES = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT))$/;

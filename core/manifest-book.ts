@@ -1,4 +1,4 @@
-import { type ChunkRow, chunkKey, chunkRowSchema, pointerKey } from '#core/chunk.ts';
+import { awaitsDigest, type ChunkRow, chunkId, chunkKey, chunkRowSchema, pointerKey } from '#core/chunk.ts';
 import { readExpected, readPointer, readRelease } from '#core/chunk-book.ts';
 import type { Digest } from '#core/digest.ts';
 import { TransientError } from '#core/errors.ts';
@@ -11,20 +11,26 @@ export type ManifestVerdict =
   | { readonly kind: 'ingested'; readonly chunks: number }
   | { readonly kind: 'refused'; readonly reason: string };
 
+export interface ManifestListener {
+  readonly onRefused: (chunk: ChunkRow) => Promise<void>;
+  readonly onVerified: (chunk: ChunkRow) => Promise<void>;
+}
+
 /** How often a line may meet a chunk that is being settled at the same moment. */
 const LINE_ATTEMPTS = 8;
 
 /**
  * Takes a publisher's manifest: one row per chunk, then the release's head. Chunks may have come before it; they are
- * compared with their line now, and `onRefused` hears of each that is not the published one, at least once. Interrupted,
- * it can be run again from the start.
+ * compared with their line now, and `onRefused` hears of each that is not the published one, at least once. `onVerified`
+ * hears likewise of each that was refused because its digest was not known: it is to be looked at again. Interrupted, it
+ * can be run again from the start.
  */
 export async function ingestManifest(
   table: Table,
   release: string,
   bytes: Uint8Array,
   sha256: Digest,
-  onRefused: (chunk: ChunkRow) => Promise<void>,
+  { onRefused, onVerified }: ManifestListener,
 ): Promise<ManifestVerdict> {
   const head = await readRelease(table, release);
   if (head.manifestState === 'complete') {
@@ -40,7 +46,12 @@ export async function ingestManifest(
   if (!(await begin(table, head, sha256))) {
     return refuse(table, release, `another manifest of ${release} is being taken; one release has one manifest`);
   }
-  for (const line of parsed.chunks) await ingestLine(table, release, line, onRefused);
+  for (const line of parsed.chunks) {
+    await ingestLine(table, release, line, onRefused);
+    const row = await table.get(chunkKey(release, chunkId(release, line.name, line.sha256)));
+    const published = row ? chunkRowSchema.parse(row) : null;
+    if (published && awaitsDigest(published)) await onVerified(published);
+  }
   await table.write([
     {
       kind: 'update',
@@ -151,6 +162,15 @@ async function lineWrites(table: Table, release: string, line: Line): Promise<Li
     return { writes: [{ kind: 'put', item: row, when: [ROW_IS_NEW] }, stillNone], refused: null };
   }
   const chunk = chunkRowSchema.parse(await table.get(chunkKey(release, pointer.chunkId)));
+  if (awaitsDigest(chunk) && chunk.sha256 === line.sha256) {
+    // Not settled by this: it is looked at again, with the digest.
+    const same: Write = {
+      kind: 'check',
+      key: pointerKey(release, line.name),
+      when: [equals('revision', pointer.revision)],
+    };
+    return { writes: [{ kind: 'put', item: row, when: [ROW_IS_NEW] }, same], refused: null };
+  }
   const seen = { sha256: chunk.sha256, rows: chunk.rows ?? 0 };
   const findings = pointer.outcome === 'skinny' ? [...judgeAgainstManifest(seen, line)] : [];
   const outcome = findings.length > 0 ? 'quarantined' : pointer.outcome;

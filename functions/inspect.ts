@@ -20,7 +20,7 @@ import { claimChunk, moveChunk, readExpected, readRelease } from '#core/chunk-bo
 import type { ChunkSummary } from '#core/chunk-summary.ts';
 import { InvariantError, TransientError } from '#core/errors.ts';
 import { chunkExecutionSchema, type IntakeRequest } from '#core/intake.ts';
-import { unreadable } from '#core/integrity.ts';
+import { type ChunkExpectation, isDigestKnown, unreadable } from '#core/integrity.ts';
 import type { ObjectRef } from '#core/job.ts';
 import type { Profile } from '#core/profile.ts';
 import { readWaivedCodes } from '#core/quarantine-book.ts';
@@ -50,15 +50,20 @@ export const handler = stack(chunkExecutionSchema, (execution, services): Promis
     if (!head) return { outcome: 'nothing', why: 'the object was removed' };
     const path = join(folder, 'chunk.parquet');
     const file = await services.landing.getFile(key, path, undefined, execution.versionId);
-    const claim = await claimChunk(services.table, { ...execution, ...file, now: services.clock.now() });
+    const manifest = await readExpected(services.table, execution.release, execution.name);
+    const expected = { declaredSha256: head.declaredSha256, manifest };
+    const claim = await claimChunk(services.table, {
+      ...{ ...execution, ...file },
+      digestKnown: isDigestKnown(expected),
+      now: services.clock.now(),
+    });
     if (claim.kind === 'held') await askAgain(execution.release, execution.name, claim.by, services);
     if (claim.kind !== 'claimed') {
       services.log.info('Chunk:NothingToDo', { release: execution.release, name: execution.name, claim: claim.kind });
       return { outcome: 'nothing', why: claim.kind };
     }
-    const { declaredSha256 } = head;
     const settlement = await withDatabase({ ...CHUNK_ENGINE, temporaryFolder: folder }, (database) =>
-      settle({ database, services, release, chunk: claim.chunk, declaredSha256, path, folder }),
+      settle({ database, services, release, chunk: claim.chunk, expected, path, folder }),
     );
     const seconds = (performance.now() - started) / 1000;
     const document: SettlementDocument = { version: 1, chunk: claim.chunk, seconds, settlement };
@@ -79,16 +84,14 @@ interface Work {
   readonly services: Services;
   readonly release: ReleaseRow;
   readonly chunk: ChunkRow;
-  readonly declaredSha256: ChunkRow['sha256'] | null;
+  readonly expected: ChunkExpectation;
   readonly path: string;
   readonly folder: string;
 }
 
 async function settle(work: Work): Promise<SettlementDocument['settlement']> {
-  const { database, services, release, chunk, declaredSha256, path } = work;
-  const manifest = await readExpected(services.table, chunk.release, chunk.name);
+  const { database, services, release, chunk, expected, path } = work;
   const waived = await readWaivedCodes(services.table, chunk.release, chunk.chunkId);
-  const expected = { declaredSha256, manifest };
   const files = await stageReferences(work);
   const { profile } = release.spec;
   const examination = await examineChunk(database, { path, ...chunk }, expected, profile, waived, files);

@@ -10,9 +10,12 @@ import { setAside } from '#functions/set-aside.ts';
 export const handler = stack(chunkExecutionSchema, async ({ release }, services) => {
   const bytes = await services.landing.getBytes(manifestObjectKey(release));
   if (!bytes) return { kind: 'refused', reason: 'the object was removed' };
-  const verdict = await ingestManifest(services.table, release, bytes, sha256(bytes), (chunk) =>
-    setAside(chunk, services),
-  );
+  const digest = sha256(bytes);
+  const verdict = await ingestManifest(services.table, release, bytes, digest, {
+    onRefused: (chunk) => setAside(chunk, services),
+    onVerified: ({ name }) =>
+      services.intake.send({ version: 1, kind: 'chunk', release, name, after: `manifest ${digest}` }),
+  });
   services.log.info('Manifest:Taken', { release, ...verdict });
   if (isComplete(await readRelease(services.table, release))) {
     await services.intake.send({ version: 1, kind: 'campaign', release });

@@ -27,7 +27,7 @@ beforeEach(async () => {
   await registerSample(table);
 });
 
-const claim = (content: string, execution: string, takesOverFrom: string | null = null) =>
+const claim = (content: string, execution: string, takesOverFrom: string | null = null, digestKnown = true) =>
   claimChunk(table, {
     release: 'dp0',
     name: 'x',
@@ -36,6 +36,7 @@ const claim = (content: string, execution: string, takesOverFrom: string | null 
     etag: content,
     execution,
     takesOverFrom,
+    digestKnown,
     now: NOW,
   });
 
@@ -141,4 +142,24 @@ it('does not do settled content again, and does revive superseded content', asyn
   expect(await claim('a', 'E3')).toMatchObject({ kind: 'settled' });
   await settle(b, SKINNY, 'b');
   expect(await claim('a', 'E4')).toMatchObject({ kind: 'claimed', chunk: { revivals: 1, execution: 'E4' } });
+});
+
+const UNVERIFIED: Settlement = { outcome: 'quarantined', findings: [{ code: 'UNVERIFIED', sentence: 'no digest' }] };
+
+it('looks anew at what was refused for want of a digest, once one is known', async () => {
+  const chunk = await derive('A', 'first');
+  expect(await settle(chunk, UNVERIFIED, 'A')).toEqual({ kind: 'recorded', lookAgain: true });
+
+  expect(await claim('A', 'second', null, false)).toMatchObject({ kind: 'settled' });
+  expect(await claim('A', 'third', null, true)).toMatchObject({ kind: 'claimed', chunk: { state: 'checking' } });
+});
+
+it('settles under a name whose chunk was found out of date while it was looked at anew', async () => {
+  await settle(await derive('A', 'first'), UNVERIFIED, 'A');
+  const again = await derive('A', 'second');
+  expect(await settle(again, SKINNY, 'B')).toMatchObject({ kind: 'superseded' });
+
+  const newer = await derive('B', 'third');
+  expect(await settle(newer, SKINNY, 'B')).toMatchObject({ kind: 'recorded' });
+  expect([await stateOf(again), await stateOf(newer)]).toEqual(['superseded', 'skinny']);
 });

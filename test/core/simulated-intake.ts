@@ -1,6 +1,6 @@
 import { MemoryTable } from '#adapters/memory-table.ts';
 import { campaignName, planDigest, readChunkSet } from '#core/campaign.ts';
-import { CHUNK_PREFIX, type ChunkRow, chunkRowSchema } from '#core/chunk.ts';
+import { awaitsDigest, CHUNK_PREFIX, type ChunkRow, chunkRowSchema } from '#core/chunk.ts';
 import { claimChunk, moveChunk, readExpected, readRelease } from '#core/chunk-book.ts';
 import { type Settlement, settleChunk } from '#core/chunk-settlement.ts';
 import { type Digest, sha256 } from '#core/digest.ts';
@@ -13,7 +13,7 @@ import {
   startChunk,
   uploadExecutionName,
 } from '#core/intake.ts';
-import { judgeChunk, type TableFacts } from '#core/integrity.ts';
+import { isDigestKnown, judgeChunk, judgeOrigin, type TableFacts } from '#core/integrity.ts';
 import { CHUNK_LIFE_CYCLE } from '#core/life-cycle.ts';
 import { ingestManifest } from '#core/manifest-book.ts';
 import { type ObjectHead, type Started, startOrRetry, type Workflow } from '#core/ports.ts';
@@ -68,13 +68,17 @@ export class SimulatedIntake {
     return intake;
   }
 
-  /** A claim is a new row, or a revival that is checked at once; everything else is an arrow of the table. */
+  /** A claim is a new row, or a revival or a retry that is checked at once; everything else is an arrow of the table. */
   #watch(before: Item | null, after: Item | null): void {
     if (!after?.sk.startsWith(CHUNK_PREFIX)) return;
     const to = chunkRowSchema.parse(after).state;
     const from = before ? chunkRowSchema.parse(before).state : null;
-    const arrows: readonly string[] =
-      from === null || from === 'superseded' ? ['checking'] : Object.values(CHUNK_LIFE_CYCLE[from]);
+    const anew =
+      from === null || from === 'superseded' || (before !== null && awaitsDigest(chunkRowSchema.parse(before)));
+    const arrows: readonly string[] = [
+      ...(anew ? ['checking'] : []),
+      ...(from === null || from === 'superseded' ? [] : Object.values(CHUNK_LIFE_CYCLE[from])),
+    ];
     if (to !== from && !arrows.includes(to)) this.illegalMoves.push(`${from} -> ${to}`);
   }
 
@@ -204,7 +208,11 @@ export class SimulatedIntake {
     const file = this.versions.get(versionId ?? '');
     if (!file) return null;
     const sha = digestOfContent(name, file.content);
-    const claim = await claimChunk(table, { ...input, sha256: sha, sizeBytes: 1, etag: file.etag, now: NOW });
+    const manifest = await readExpected(table, RELEASE, name);
+    const expected = { declaredSha256: file.declared, manifest };
+    const digestKnown = isDigestKnown(expected);
+    const about = { sha256: sha, sizeBytes: 1, etag: file.etag, digestKnown, now: NOW };
+    const claim = await claimChunk(table, { ...input, ...about });
     if (claim.kind === 'held') {
       await step();
       this.send({ version: 1, kind: 'chunk', release: RELEASE, name, heldBy: claim.by });
@@ -217,8 +225,8 @@ export class SimulatedIntake {
       table: file.content === 'D' ? null : GOOD_TABLE,
       reason: file.content === 'D' ? 'it is cut off' : null,
     };
-    const manifest = await readExpected(table, RELEASE, name);
-    const findings = judgeChunk(facts, { declaredSha256: file.declared, manifest }, magnitudeProfile);
+    const integrity = judgeChunk(facts, expected, magnitudeProfile);
+    const findings = integrity.length > 0 ? integrity : judgeOrigin(expected, magnitudeProfile, []);
     const settlement: Settlement =
       findings.length > 0
         ? { outcome: 'quarantined', findings }
@@ -252,7 +260,11 @@ export class SimulatedIntake {
   async #manifest(table: Table): Promise<void> {
     const bytes = this.#manifests.at(-1);
     if (!bytes) return;
-    await ingestManifest(table, RELEASE, bytes, sha256(bytes), async () => undefined);
+    await ingestManifest(table, RELEASE, bytes, sha256(bytes), {
+      onRefused: async () => undefined,
+      onVerified: async ({ name }) =>
+        this.send({ version: 1, kind: 'chunk', release: RELEASE, name, after: `manifest ${sha256(bytes)}` }),
+    });
     await this.#askForCampaign(table, async () => undefined);
   }
 

@@ -20,5 +20,8 @@ test(`${CASES} damaged files: each is refused with a code, or means what the sou
   expect(results.filter(({ wrong }) => wrong.length > 0)).toEqual([]);
   // With the publisher's manifest not one of them gets in.
   expect(results.filter(({ known }) => known.startsWith('accepted') && known !== 'accepted, same')).toEqual([]);
+  // Without a digest neither, although files are among them that read as sound and mean something else.
+  expect(results.filter(({ unknown }) => unknown.startsWith('accepted'))).toEqual([]);
+  expect(results.filter(({ vouched }) => vouched === 'accepted, different')).not.toEqual([]);
   expect(new Set(results.map(({ mutation }) => mutation)).size).toBeGreaterThan(15);
 }, 120_000);

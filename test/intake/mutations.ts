@@ -18,8 +18,10 @@ export interface CaseResult {
   readonly mutation: string;
   /** With the publisher's manifest: `CODE` of each finding, or `accepted`. */
   readonly known: string;
-  /** Without any digest: likewise, or `accepted, same` when what is derived is what the sound file gives. */
+  /** Without any digest: the codes it is refused with. */
   readonly unknown: string;
+  /** Likewise, after a person vouched for it: or `accepted, same` when what is derived is what the sound file gives. */
+  readonly vouched: string;
   readonly milliseconds: number;
   /** What must not be: a crash is noticed from outside. */
   readonly wrong: readonly string[];
@@ -242,19 +244,21 @@ export class MutationCampaign {
     await this.#damage(sound, damage, path, dice);
     const bytes = await readFile(path);
     const started = performance.now();
-    const known = await this.#look(sound, path, bytes, true);
-    const unknown = await this.#look(sound, path, bytes, false);
+    const known = await this.#look(sound, path, bytes, 'known');
+    const unknown = await this.#look(sound, path, bytes, 'unknown');
+    const vouched = await this.#look(sound, path, bytes, 'vouched');
     const milliseconds = Math.round(performance.now() - started);
-    const left = (await readdir(own)).filter((name) => name !== 'chunk.parquet' && name !== 'parts-unknown');
+    const left = (await readdir(own)).filter((name) => name !== 'chunk.parquet' && name !== 'parts-vouched');
     await rm(own, { recursive: true, force: true });
     const changed = sha256(bytes) !== sha256(sound.bytes);
     const wrong = [
       ...(changed && known.startsWith('accepted') ? ['another content than the published one was accepted'] : []),
+      ...(unknown.startsWith('accepted') ? ['accepted although nobody said which bytes were meant'] : []),
       ...(!changed && known !== 'accepted, same' ? ['the published content was refused'] : []),
       ...(damage.code && !unknown.includes(damage.code) ? [`not refused with ${damage.code}`] : []),
       ...(changed && left.length > 0 ? [`left ${left.join(', ')}`] : []),
     ];
-    return { number, survey, mutation: damage.name, known, unknown, milliseconds, wrong };
+    return { number, survey, mutation: damage.name, known, unknown, vouched, milliseconds, wrong };
   }
 
   async #damage(sound: Sound, { bytes, sql }: Damage, path: string, dice: Dice): Promise<void> {
@@ -267,17 +271,17 @@ export class MutationCampaign {
   }
 
   /** As intake looks at it, in the memory that intake has. */
-  async #look(sound: Sound, path: string, bytes: Buffer, known: boolean): Promise<string> {
+  async #look(sound: Sound, path: string, bytes: Buffer, as: 'known' | 'unknown' | 'vouched'): Promise<string> {
     const file = { path, sha256: sha256(bytes), sizeBytes: bytes.length };
-    const manifest = known ? { sha256: sha256(sound.bytes), rows: ROWS } : null;
-    const folder = `${path.slice(0, -'chunk.parquet'.length)}parts-${known ? 'known' : 'unknown'}`;
+    const manifest = as === 'known' ? { sha256: sha256(sound.bytes), rows: ROWS } : null;
+    const folder = `${path.slice(0, -'chunk.parquet'.length)}parts-${as}`;
     return withDatabase({ threads: 1, memoryLimit: '700MiB' }, async (database) => {
       const examined: Examination = await examineChunk(
         database,
         file,
         { declaredSha256: null, manifest },
         sound.profile,
-        [],
+        as === 'vouched' ? ['UNVERIFIED'] : [],
       );
       if (examined.kind === 'refused') return examined.findings.map(({ code }) => code).join(' ');
       const meaning = await derive(database, path, folder, examined.source.profile);
