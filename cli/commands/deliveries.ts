@@ -1,10 +1,17 @@
+import { rmSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
 import { openCloud } from '#cli/context.ts';
 import { fetchDelivery } from '#cli/operations/fetch-delivery.ts';
 import { deliveriesOf } from '#cli/operations/look.ts';
+import { bringCollection, type RemoteOptions } from '#cli/operations/remote-collection.ts';
 import { withdrawDelivery } from '#cli/operations/withdraw-delivery.ts';
 import { answer, type OutputOptions, progress, table } from '#cli/output.ts';
+import type { Digest } from '#core/digest.ts';
+import type { VerifyReport } from '#core/hats/verdict.ts';
 
 export function deliveriesCommand(program: Command): void {
   program
@@ -78,29 +85,72 @@ export function withdrawCommand(program: Command): void {
 /** How often the progress of a long check is shown. */
 const PROGRESS_EVERY_MS = 2000;
 
+interface VerifyOptions extends OutputOptions, RemoteOptions {
+  readonly expectedRows?: number;
+  readonly scratch?: string;
+}
+
 export function verifyCommand(program: Command): void {
   program
     .command('verify')
-    .description('check a delivered collection, down to its last row; needs no account and no network')
-    .argument('<folder>', "the collection's folder")
+    .description('check a delivered collection, down to its last row; needs no account of Ponte')
+    .argument('<place>', "the collection's folder, or s3://bucket/path")
     .option('--expected-rows <number>', 'how many rows it must have', Number)
+    .option('--endpoint <url>', 'of a service other than AWS')
+    .option('--region <name>', 'of the bucket')
+    .option('--profile <name>', 'of the AWS configuration files')
+    .option('--anonymous', 'without a signature, for public buckets')
+    .option('--scratch <folder>', 'where a collection from a bucket is looked at, all of it at once')
     .option('--json', 'print one JSON object')
-    .addHelpText('after', '\nExample:\n  ponte verify ./photoz --expected-rows 17041')
-    .action((folder: string, options: OutputOptions & { expectedRows?: number }) =>
+    .addHelpText(
+      'after',
+      '\nExamples:\n  ponte verify ./photoz --expected-rows 17041\n  ponte verify s3://photoz/public/dc2_photoz --anonymous --region us-east-1',
+    )
+    .action((place: string, options: VerifyOptions) =>
       answer(options, async () => {
-        let shownAt = Date.now();
-        const report = await verifyCatalogue({
-          folder,
-          ...(options.expectedRows === undefined ? {} : { expectedRows: options.expectedRows }),
-          onProgress: ({ stage, done, total }) => {
-            if (Date.now() - shownAt < PROGRESS_EVERY_MS) return;
-            shownAt = Date.now();
-            progress(`${stage}: ${total > 0 ? Math.floor((100 * done) / total) : 100} %`);
-          },
-        });
-        const head = `${report.collection ?? folder}: ${report.sound ? 'sound' : 'NOT SOUND'}, ${report.rows} rows in ${report.leaves} partitions, ${report.files} files`;
+        const report = place.startsWith('s3://')
+          ? await verifyRemote(place, options)
+          : await verifyFolder(place, options);
+        const head = `${report.collection ?? place}: ${report.sound ? 'sound' : 'NOT SOUND'}, ${report.rows} rows in ${report.leaves} partitions, ${report.files} files`;
         const findings = report.findings.map((finding) => `  ${finding.code} ${finding.where}: ${finding.sentence}`);
         return { json: report, text: [head, ...findings].join('\n'), failed: !report.sound };
       }),
     );
+}
+
+function verifyFolder(folder: string, { expectedRows }: VerifyOptions, manifestSha256?: Digest): Promise<VerifyReport> {
+  const show = showProgress();
+  return verifyCatalogue({
+    folder,
+    ...(expectedRows === undefined ? {} : { expectedRows }),
+    ...(manifestSha256 === undefined ? {} : { manifestSha256 }),
+    onProgress: ({ stage, done, total }) => show(stage, done, total),
+  });
+}
+
+/** What it brings is removed again, also when it is interrupted. */
+async function verifyRemote(url: string, options: VerifyOptions): Promise<VerifyReport> {
+  const folder = await mkdtemp(join(options.scratch ?? tmpdir(), 'ponte-verify-'));
+  const interrupted = (signal: NodeJS.Signals) => {
+    rmSync(folder, { recursive: true, force: true });
+    process.exit(signal === 'SIGINT' ? 130 : 143);
+  };
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  try {
+    const show = showProgress();
+    const found = await bringCollection(url, folder, options, (done, total) => show('download', done, total));
+    return await verifyFolder(folder, options, found.manifestSha256);
+  } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function showProgress(): (stage: string, done: number, total: number) => void {
+  let shownAt = Date.now();
+  return (stage, done, total) => {
+    if (Date.now() - shownAt < PROGRESS_EVERY_MS) return;
+    shownAt = Date.now();
+    progress(`${stage}: ${total > 0 ? Math.floor((100 * done) / total) : 100} %`);
+  };
 }

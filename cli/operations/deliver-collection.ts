@@ -9,7 +9,7 @@ import { type DeliveryProgress, type Destination, deliverVersion } from '#core/d
 import { sha256 } from '#core/digest.ts';
 import { InputError, PonteError } from '#core/errors.ts';
 import { MANIFEST } from '#core/hats/layout.ts';
-import { manifestSchema } from '#core/hats/manifest.ts';
+import { type Manifest, manifestSchema } from '#core/hats/manifest.ts';
 
 const MIB = 1024 * 1024;
 
@@ -108,8 +108,7 @@ export async function deliverCollection(
     readonly onProgress?: (destination: string, at: DeliveryProgress) => void;
   },
 ): Promise<readonly DestinationOutcome[]> {
-  const bytes = await readManifest(folder);
-  const manifest = manifestSchema.parse(JSON.parse(bytes.toString('utf8')));
+  const { manifest, bytes } = await readManifest(folder);
   const { release = '', campaign = '' } = manifest.about;
   const facts = {
     manifest,
@@ -140,12 +139,15 @@ function describe(error: unknown): NonNullable<DestinationOutcome['error']> {
   return { code: 'DESTINATION_FAILED', message, hint };
 }
 
-async function readManifest(folder: string): Promise<Buffer> {
-  return await readFile(join(folder, MANIFEST)).catch((cause: unknown) => {
-    throw new InputError(`there is no ${MANIFEST} in ${folder}`, {
+async function readManifest(folder: string): Promise<{ readonly manifest: Manifest; readonly bytes: Buffer }> {
+  try {
+    const bytes = await readFile(join(folder, MANIFEST));
+    return { bytes, manifest: manifestSchema.parse(JSON.parse(bytes.toString('utf8'))) };
+  } catch (cause) {
+    throw new InputError(`${join(folder, MANIFEST)} is not there, or is no manifest`, {
       code: 'MANIFEST_UNREADABLE',
       hint: 'Give the folder that ponte fetch made.',
       cause,
     });
-  });
+  }
 }
