@@ -5,7 +5,8 @@ import { count } from '#core/report/numbers.ts';
 const WIDTH = 480;
 const HEIGHT = 280;
 const LEFT = 52;
-const RIGHT = 10;
+/** Room for half of the last number of an axis. */
+const RIGHT = 18;
 const TOP = 12;
 const BOTTOM = 46;
 

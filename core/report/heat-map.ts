@@ -1,5 +1,5 @@
 import { type Html, html } from '#core/report/html.ts';
-import { decimal } from '#core/report/numbers.ts';
+import { decimal, figure } from '#core/report/numbers.ts';
 
 export interface HeatCell {
   /** Bin numbers; the bin n covers n to n + 1 widths. */
@@ -31,7 +31,7 @@ const [LEFT, RIGHT, TOP, BOTTOM] = [52, 10, 10, 46];
 /** More cells than this in a row are drawn together. */
 const MOST_CELLS = 120;
 
-/** Counts or means over two axes, the darker the more. */
+/** Counts or means over two axes, the stronger the colour the more: darker on light paper, lighter on dark paper. */
 export function heatMap(map: HeatMap): Html {
   if (map.cells.length === 0) return html`<figure><h3>${map.title}</h3><p class="missing">nothing to show</p></figure>`;
   const cells = coarsened(map);
@@ -46,7 +46,9 @@ export function heatMap(map: HeatMap): Html {
   );
   const number = (bin: number, width: number) => decimal(bin * width * cells.factor, 1);
   const [low, high] = [number(xs.from, map.xWidth), number(xs.to + 1, map.xWidth)];
-  const range = `from ${decimal(values.from, 2)} to ${decimal(values.to, 2)} ${map.unit}`;
+  const whole = cells.list.every(({ value }) => Number.isInteger(value));
+  const [least, most] = [values.from, values.to].map((value) => figure(value, whole ? 0 : 2));
+  const range = `from ${least} to ${most} ${map.unit}`;
   const description = `${map.xLabel} ${low} to ${high}, ${map.yLabel} ${number(ys.from, map.yWidth)} to ${number(ys.to + 1, map.yWidth)}; ${range}.`;
   return html`<figure>
 <h3>${map.title}</h3>
@@ -60,7 +62,7 @@ export function heatMap(map: HeatMap): Html {
 <text x="${(LEFT + WIDTH) / 2}" y="${HEIGHT - 8}" text-anchor="middle">${map.xLabel}</text>
 <text transform="translate(12 ${HEIGHT / 2 - 20}) rotate(-90)" text-anchor="middle">${map.yLabel}</text>
 </svg>
-<figcaption>Darker is more: ${range}.</figcaption>
+<figcaption>The stronger the colour, the more: ${range}.</figcaption>
 </figure>`;
 }
 

@@ -7,6 +7,9 @@ export const count = (value: number) => value.toLocaleString('en-US');
 /** With a fixed number of decimals and a true minus; the same for every reader. */
 export const decimal = (value: number, decimals: number) => value.toFixed(decimals).replace('-', '\u2212');
 
+/** A count as such, anything else with its decimals. */
+export const figure = (value: number, decimals: number) => (decimals === 0 ? count(value) : decimal(value, decimals));
+
 /** A share as a percentage, for instance `2.7 %`. */
 export const percent = (share: number, decimals = 1) => `${decimal(share * 100, decimals)} %`;
 

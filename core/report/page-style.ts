@@ -27,6 +27,7 @@ table { border-collapse: collapse; width: 100%; font-size: .93rem; font-variant-
 caption { text-align: left; color: var(--soft); padding: .2rem 0 .5rem; }
 th, td { padding: .45rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 2px solid var(--line); vertical-align: bottom; }
+thead th.number { white-space: normal; }
 tbody th { font-weight: 600; }
 .metrics tbody th { min-width: 9.5rem; }
 .meaning { display: block; font-weight: 400; font-size: .88rem; color: var(--soft); max-width: 34rem; }

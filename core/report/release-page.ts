@@ -1,7 +1,7 @@
 import { compareKeyNumbers } from '#core/key-numbers.ts';
 import { BANDS } from '#core/profile.ts';
 import { type Html, html } from '#core/report/html.ts';
-import { count, decimal, MISSING, percent } from '#core/report/numbers.ts';
+import { count, decimal, figure, MISSING, percent } from '#core/report/numbers.ts';
 import { PAGE_STYLE } from '#core/report/page-style.ts';
 import { colourChart, densityMap, depthMap, errorChart, magnitudeChart } from '#core/report/release-charts.ts';
 import type { ReleaseReport, ReleaseSummary } from '#core/report/release-summary.ts';
@@ -82,13 +82,13 @@ function publishedNumbers({ published, summary }: ReleaseReport): Html {
   if (!published) return html``;
   const rows = compareKeyNumbers(published, summary).map(
     ({ name, published: wanted, found, agrees, decimals }) => html`<tr><th scope="row">${name}</th>
-<td class="number">${decimal(wanted, decimals)}</td><td class="number">${found === null ? MISSING : decimal(found, decimals)}</td>
+<td class="number">${figure(wanted, decimals)}</td><td class="number">${found === null ? MISSING : figure(found, decimals)}</td>
 <td>${agrees ? 'yes' : html`<strong>no</strong>`}</td></tr>`,
   );
   return html`<section>
 <h2>Against the publisher</h2>
 <div class="scroll"><table><caption>As published: ${published.source}</caption>
-<thead><tr><th>Number</th><th>Published</th><th>Here</th><th>Agrees</th></tr></thead><tbody>${rows}</tbody></table></div>
+<thead><tr><th>Number</th><th class="number">Published</th><th class="number">Here</th><th>Agrees</th></tr></thead><tbody>${rows}</tbody></table></div>
 </section>`;
 }
 
@@ -129,7 +129,7 @@ function toLookAt(report: ReleaseReport): Html {
     .map(({ name, published, found, decimals }) => [
       'the release',
       'KEY_NUMBER',
-      `${name}: ${found === null ? 'not known' : decimal(found, decimals)}, but the publisher says ${decimal(published, decimals)}`,
+      `${name}: ${found === null ? 'not known' : figure(found, decimals)}, but the publisher says ${figure(published, decimals)}`,
     ]);
   const all = [
     ...differing,
@@ -170,7 +170,7 @@ function bandTable({ bands, keptRows }: ReleaseSummary): Html {
   return html`<section>
 <h2>Bands</h2>
 <div class="scroll"><table><caption>Detected: after the cut. The rest, depth too: of the files, before it, with extinction.</caption>
-<thead><tr><th>Band</th><th>Detected</th><th>Share</th><th>No number</th><th>Sentinel, or flux not positive</th><th>Error unusable</th><th>Depth (mag at 5 sigma)</th></tr></thead>
+<thead><tr><th>Band</th>${['Detected', 'Share', 'No number', 'Sentinel, or flux not positive', 'Error unusable', 'Depth (mag at 5 sigma)'].map((name) => html`<th class="number">${name}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>
 </section>`;
 }

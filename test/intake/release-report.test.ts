@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parquetRelation, withDatabase } from '#adapters/duckdb.ts';
 import { fileDigest } from '#adapters/file-digest.ts';
@@ -25,8 +26,15 @@ import { releasePage } from '#core/report/release-page.ts';
 import { ReleaseMerger, type ReleaseReport } from '#core/report/release-summary.ts';
 import { type ChunkIds, overlappingGroups } from '#core/shared-ids.ts';
 import { depthOf } from '#core/value-statistics.ts';
+import { ensureChromium } from '#local/chromium.ts';
+import { Browser, type View } from '#test/browser/browser.ts';
+import { OVERFLOWS, PALE_TEXTS } from '#test/browser/page-checks.ts';
 import { registerSample, sampleSpec } from '#test/core/sample-release.ts';
 import { profileNamed, recipeNamed, type SurveyChunkOptions, writeSurveyChunk } from '#test/fixtures/survey-chunk.ts';
+
+/** Holds the page and its pictures after the test, for a person to look at. */
+const PICTURES = join(import.meta.dirname, '..', '..', '.ponte', 'test-browser');
+const chromium = await ensureChromium((line) => console.log(line));
 
 let folder = '';
 const summaries: ChunkSummary[] = [];
@@ -339,4 +347,38 @@ test('a release without a chunk has a page too', async () => {
 
   expect(page).toContain('Nothing stands out.');
   expect(page).not.toMatch(/NaN|undefined|Infinity/);
+});
+
+describe.skipIf(chromium === null)('the page in a browser', () => {
+  let browser: Browser;
+  const path = join(PICTURES, 'release.html');
+  beforeAll(async () => {
+    const published = { release: sampleSpec.release, source: 'doi:10.0000/table-3', rows: 20_000, tracts: 5 };
+    await mkdir(PICTURES, { recursive: true });
+    const [rows, numbers] = [await table(), join(folder, 'published.json')];
+    await writeFile(numbers, JSON.stringify({ version: 1, ...published }));
+    await registerKeyNumbers({ table: rows, identity: async () => 'arn:operator' }, numbers);
+    await writeFile(path, releasePage(await releaseReport({ table: rows, lake }, sampleSpec.release)));
+    browser = await Browser.start(chromium ?? '');
+  });
+  afterAll(() => browser.close());
+
+  const views: readonly (View & { readonly name: string })[] = [
+    { name: 'light', width: 1100, height: 900, scheme: 'light' },
+    { name: 'narrow-dark', width: 400, height: 800, scheme: 'dark' },
+  ];
+  test.each(views)('$name: opens offline, fits the window, is readable, and complains of nothing', async (view) => {
+    const { name, ...window } = view;
+    const url = pathToFileURL(path).href;
+
+    await browser.open(url, window);
+    await browser.screenshot(join(PICTURES, `release-${name}.png`));
+
+    expect(await browser.evaluate(OVERFLOWS)).toBe(false);
+    expect(await browser.evaluate(PALE_TEXTS)).toEqual([]);
+    const methods = browser.events.map(({ method }) => method ?? '');
+    const complaints = ['Log.entryAdded', 'Runtime.exceptionThrown', 'Runtime.consoleAPICalled'];
+    expect(methods.filter((method) => complaints.includes(method))).toEqual([]);
+    expect(methods.filter((method) => method === 'Network.requestWillBeSent')).toHaveLength(1);
+  });
 });
