@@ -53,8 +53,7 @@ async function run({ folder, rounds, from, seed, home, say }: ChaosRun): Promise
       }
       await lane.end();
     });
-    await Promise.all(works).finally(() => calm.abort());
-    await weather;
+    await Promise.all([Promise.all(works).finally(() => calm.abort()), weather]);
     wrong.push(...(await orphans(cluster, lanes)));
   } finally {
     calm.abort();

@@ -1,19 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Seeded } from '#chaos/bridge/seeded.ts';
+import { run } from '#local/process.ts';
 import type { SlurmHandle } from '#local/slurm.ts';
 
 /** Between two faults of the cluster; a job that Slurm lost is looked for 25 s, so there is time to end some. */
 const CALM_MILLISECONDS = 30_000;
 
 const FAULTS = ['slurmctld killed', 'slurmctld frozen', 'slurmd killed'] as const;
-export type Fault = (typeof FAULTS)[number];
+export type Happening = (typeof FAULTS)[number] | 'drained node resumed';
 
 /** Faults of the cluster while rounds go on, one after the other, until the signal; the cluster is whole afterwards. */
 export async function storm(
   cluster: SlurmHandle,
   seeded: Seeded,
   signal: AbortSignal,
-  tell: (fault: Fault) => void,
+  tell: (what: Happening) => void,
 ): Promise<void> {
   const { controller, nodes } = cluster.daemons;
   for (let number = 0; !signal.aborted; number += 1) {
@@ -32,8 +33,21 @@ export async function storm(
       const victim = fault === 'slurmd killed' ? nodes[seeded.number(`node ${number}`, nodes.length)] : controller;
       await victim?.kill();
       await sleep(500 + seeded.number(`dead ${number}`, 4000));
-      await cluster.start();
+      await repair(cluster, tell);
     }
   }
-  await cluster.start();
+  await repair(cluster, tell);
+}
+
+/** Starts what of it is dead. A node that Slurm drained meanwhile is taken up again, as its administrator would. */
+async function repair(cluster: SlurmHandle, tell: (what: Happening) => void): Promise<void> {
+  try {
+    await cluster.start();
+  } catch {
+    tell('drained node resumed');
+    const env = { ...process.env, SLURM_CONF: cluster.confPath };
+    const names = cluster.daemons.nodes.map((_, index) => `n${index + 1}`).join(',');
+    await run(['scontrol', 'update', `nodename=${names}`, 'state=resume'], { env });
+    await cluster.start();
+  }
 }
