@@ -1,4 +1,9 @@
-import { DeleteMessageCommand, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import {
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs';
 import type { JobQueue, QueuedMessage } from '#core/job-queue.ts';
 
 /** SQS's longest long poll. */
@@ -31,6 +36,14 @@ export class SqsJobQueue implements JobQueue {
       if (signal.aborted) return [];
       throw error;
     }
+  }
+
+  async waiting(): Promise<number> {
+    const AttributeNames = ['ApproximateNumberOfMessages' as const];
+    const { Attributes } = await this.#client.send(
+      new GetQueueAttributesCommand({ QueueUrl: this.#url, AttributeNames }),
+    );
+    return Number(Attributes?.ApproximateNumberOfMessages ?? 0);
   }
 
   async remove(message: QueuedMessage): Promise<void> {

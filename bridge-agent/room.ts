@@ -38,7 +38,8 @@ export function roomFor(context: AgentContext): Room {
   return { works: Math.min(works, Math.max(1, Math.floor(freeCores / coresPerWork))), why: null };
 }
 
-function whyFull(
+/** What of scratch is used up, by the limit's name; null when there is room. */
+export function whyFull(
   path: string,
   { minFreeScratchMb, minFreeInodes }: AgentContext['configuration']['limits'],
 ): string | null {

@@ -10,4 +10,6 @@ export interface JobQueue {
   /** Waits for messages (long poll); empty when none came or the signal fired. */
   receive(maximum: number, signal: AbortSignal): Promise<readonly QueuedMessage[]>;
   remove(message: QueuedMessage): Promise<void>;
+  /** About how many wait; takes none. */
+  waiting(): Promise<number>;
 }

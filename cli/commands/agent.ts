@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { runAgent } from '#bridge-agent/agent.ts';
+import { examineSite, runAgent } from '#bridge-agent/agent.ts';
 import { readAgentConfiguration } from '#bridge-agent/configuration.ts';
 import { drainAgent } from '#bridge-agent/drain.ts';
 import { profiles, profileText, readMeasurements } from '#bridge-agent/profile.ts';
@@ -28,6 +28,28 @@ export function agentCommand(program: Command): void {
         return {
           json: { site: configuration.site, stopped: true },
           text: `the agent of ${configuration.site} has stopped`,
+        };
+      }),
+    );
+  agent
+    .command('doctor')
+    .description('check everything that this site needs before its first job, and say how to mend what is not well')
+    .requiredOption('--config <file>', "the site's configuration (docs/site.md)")
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  ponte agent doctor --config /etc/ponte/apollo.json')
+    .action((options: OutputOptions & { config: string }) =>
+      answer(options, async () => {
+        const configuration = await readAgentConfiguration(options.config);
+        const findings = await examineSite(configuration, ({ name, ok }) =>
+          progress(`${ok ? 'ok   ' : 'WRONG'} ${name}`),
+        );
+        const wrong = findings.filter(({ ok }) => !ok);
+        const lines = findings.map(({ name, ok, said }) => `${ok ? 'ok   ' : 'WRONG'} ${name.padEnd(17)} ${said}`);
+        const mend = wrong.map((finding) => `to mend ${finding.name}: ${finding.mend}`);
+        return {
+          json: { site: configuration.site, well: wrong.length === 0, findings },
+          text: [...lines, ...mend].join('\n'),
+          failed: wrong.length > 0,
         };
       }),
     );

@@ -93,6 +93,10 @@ class FolderQueue implements JobQueue {
     return [];
   }
 
+  async waiting(): Promise<number> {
+    return readdirSync(this.#folder).length;
+  }
+
   async remove({ receipt }: QueuedMessage): Promise<void> {
     rmSync(receipt, { force: true });
   }
