@@ -37,6 +37,11 @@ async function run({ folder, rounds, from, seed, home, say }: ChaosRun): Promise
     { length: Math.min(LANES, rounds) },
     (_, index) => new Lane(join(folder, `site-${index}`), scheduler, seeded),
   );
+  // Ctrl-C ends this process without a word to what it started.
+  const killAgents = () => {
+    for (const lane of lanes) lane.kill();
+  };
+  process.once('exit', killAgents);
   try {
     const weather = storm(cluster, seeded, calm.signal, count);
     let next = from;
@@ -57,7 +62,8 @@ async function run({ folder, rounds, from, seed, home, say }: ChaosRun): Promise
     wrong.push(...(await orphans(cluster, lanes)));
   } finally {
     calm.abort();
-    for (const lane of lanes) lane.kill();
+    process.removeListener('exit', killAgents);
+    killAgents();
     await stopSlurm({ home, log: say });
   }
   const sum = (of: (outcome: RoundOutcome) => number) => outcomes.reduce((all, outcome) => all + of(outcome), 0);
