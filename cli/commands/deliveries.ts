@@ -104,7 +104,7 @@ export function verifyCommand(program: Command): void {
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      '\nExamples:\n  ponte verify ./photoz --expected-rows 17041\n  ponte verify s3://photoz/public/dc2_photoz --anonymous --region us-east-1',
+      '\nExample:\n  ponte verify ./photoz --expected-rows 17041\n  ponte verify s3://photoz/public/dc2_photoz --anonymous --region us-east-1',
     )
     .action((place: string, options: VerifyOptions) =>
       answer(options, async () => {
