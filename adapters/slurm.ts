@@ -50,9 +50,6 @@ const QUERY_TIMEOUT_MILLISECONDS = 40_000;
 /** A listing of 10,500 tasks is about 1 MB. */
 const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
 
-/** How long before the time limit a task is told, so that the worker can stop cleanly; Slurm looks every 30 s or so. */
-const warningSeconds = (limitMinutes: number) => Math.min(60, limitMinutes * 15);
-
 interface Finished {
   /** Null when it was ended by a signal, a time-out for instance. */
   readonly status: number | null;
@@ -127,7 +124,8 @@ export class SlurmScheduler implements Scheduler {
       '--export=NIL',
       '--requeue',
       '--kill-on-invalid-dep=yes',
-      `--signal=B:TERM@${warningSeconds(request.timeLimitMinutes)}`,
+      // No early `--signal`: a task that heeds it ends as FAILED, not as TIMEOUT, and would not get more time. At the limit
+      // Slurm sends SIGTERM anyway, KillWait before SIGKILL.
       `--cpus-per-task=${request.cpusPerTask}`,
       `--time=${request.timeLimitMinutes}`,
       ...(request.excludedNodes?.length ? [`--exclude=${request.excludedNodes.join(',')}`] : []),

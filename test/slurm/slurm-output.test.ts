@@ -66,6 +66,25 @@ describe.each(['22.05.8', '24.11.5'])('the listings of Slurm %s', (version) => {
   });
 });
 
+describe('faults, as squeue of Slurm 22.05.8 printed them', () => {
+  const text = recorded('squeue-22.05.8-faults.txt');
+
+  it('of allocations: on its way out when its node went down, queued again, running again; one that failed', () => {
+    const { live, ended } = parseSqueue(text, 'allocation');
+    // Its reason while it completes is not a hold: it is in Slurm's hands and was queued again by itself.
+    expect(live.map(({ state, reason }) => [state, reason])).toEqual([
+      ['running', ''],
+      ['pending', 'BeginTime'],
+      ['running', ''],
+    ]);
+    expect(ended).toMatchObject([{ jobId: '3', task: ALL_TASKS, state: 'failed', exitCode: null, node: 'n1' }]);
+  });
+
+  it('of a task at its time limit', () => {
+    expect(parseSqueue(text).ended).toMatchObject([{ jobId: '4', task: 0, state: 'timeout', exitCode: null }]);
+  });
+});
+
 describe.each(['22.05.8', '24.11.5'])('an allocation in the listing of Slurm %s', (version) => {
   it('is one job that holds all its tasks; array tasks are not ours then', () => {
     const { live, ended } = parseSqueue(recorded(`squeue-${version}.txt`), 'allocation');

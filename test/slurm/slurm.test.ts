@@ -28,6 +28,7 @@ describe.skipIf(noSlurm !== null)(`real Slurm${noSlurm === null ? '' : ` (skippe
     });
 
   schedulerContract('Slurm by its command line', () => open());
+  schedulerContract('Slurm with one allocation', () => open({ shape: 'allocation' }), 'allocation');
 
   describe('what it answers to a submission', () => {
     const folder = mkdtempSync(join(tmpdir(), 'ponte-slurm-'));
