@@ -7,6 +7,7 @@ import { chunksCommand, uploadCommand } from '#cli/commands/chunks.ts';
 import { deliverCommand } from '#cli/commands/deliver.ts';
 import { deliveriesCommand, verifyCommand, withdrawCommand } from '#cli/commands/deliveries.ts';
 import { localCommand } from '#cli/commands/local.ts';
+import { explainCommand } from '#cli/commands/plan.ts';
 import { quarantineCommand } from '#cli/commands/quarantine.ts';
 import { releaseCommand } from '#cli/commands/release.ts';
 
@@ -26,6 +27,7 @@ export function ponteProgram(): Command {
     quarantineCommand,
     campaignCommand,
     budgetCommand,
+    explainCommand,
     approveCommand,
     deliveriesCommand,
     deliverCommand,

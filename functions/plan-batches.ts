@@ -11,6 +11,7 @@ import { type Digest, digestOf } from '#core/digest.ts';
 import type { Batch, BatchPart, ObjectRef } from '#core/job.ts';
 import { nameSchema } from '#core/job.ts';
 import type { JobOrder } from '#core/job-order.ts';
+import { batchPart, inBatches } from '#core/plan/plan.ts';
 import { writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 
@@ -29,14 +30,9 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
       orders.push({ kind: 'estimate', campaign, release: row.release, algorithm, batchId: batch.batchId, batch: ref });
     }
   };
-  let pending: BatchPart[] = [];
-  for await (const part of releaseParts(table, row.release)) {
-    pending.push({ partId: part.partId, skinny: part.skinny, rows: part.rows });
-    if (pending.length < spec.campaign.partsPerBatch) continue;
-    await flush(pending);
-    pending = [];
+  for await (const batch of inBatches(releaseParts(table, row.release), spec.campaign.partsPerBatch)) {
+    await flush(batch.map(batchPart));
   }
-  if (pending.length > 0) await flush(pending);
   const list = await writeDocument(lake, `campaigns/${campaign}/orders.json`, orders);
   log.info('Campaign:Batched', { campaign, orders: orders.length });
   return { bucket: lake.bucket, key: list.key };

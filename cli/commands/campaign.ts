@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { planCommand } from '#cli/commands/plan.ts';
 import { openCloud } from '#cli/context.ts';
 import { ponteHome } from '#cli/home.ts';
 import { approve } from '#cli/operations/approve.ts';
@@ -16,7 +17,8 @@ import { isComplete } from '#core/release.ts';
 const WATCH_SECONDS = 2;
 
 export function campaignCommand(program: Command): void {
-  const campaign = program.command('campaign').description('start, watch and report on campaigns');
+  const campaign = program.command('campaign').description('plan, start, watch and report on campaigns');
+  planCommand(campaign);
   campaign
     .command('start')
     .description('start the campaign that a release names; starting it again starts nothing')

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { fileDigest } from '#adapters/file-digest.ts';
@@ -22,7 +22,8 @@ import {
 } from '#core/release.ts';
 import { ROW_IS_NEW } from '#core/table.ts';
 
-type Register = Pick<Cloud, 'table' | 'identity'> & { readonly lake: Pick<ObjectStore, 'putFile'> };
+type Resolve = Pick<Cloud, 'table'> & { readonly lake: Pick<ObjectStore, 'putFile'> };
+type Register = Resolve & Pick<Cloud, 'identity'>;
 
 export interface Registered {
   readonly release: string;
@@ -68,7 +69,18 @@ export async function registerRelease(cloud: Register, path: string): Promise<Re
 
 const field = (spec: ReleaseSpec, name: string) => Object.entries(spec).find(([key]) => key === name)?.[1];
 
-async function resolveSpec(cloud: Register, registration: Registration, folder: string): Promise<ReleaseSpec> {
+/** What a registration would mean, without registering it or storing its training set. */
+export async function resolveRegistration(table: Register['table'], path: string): Promise<ReleaseSpec> {
+  const registration = await readJson(path, registrationSchema, 'REGISTRATION_INVALID');
+  const putFile: Resolve['lake']['putFile'] = async (key, file, digest) => ({
+    key,
+    sha256: digest,
+    sizeBytes: (await stat(file)).size,
+  });
+  return resolveSpec({ table, lake: { putFile } }, registration, dirname(resolve(path)));
+}
+
+async function resolveSpec(cloud: Resolve, registration: Registration, folder: string): Promise<ReleaseSpec> {
   const { release, title, campaign, trainingOrigin } = registration;
   const profile = await readConvention('profiles', registration.profile, profileSchema, folder);
   const recipe = await readConvention('recipes', registration.recipe, recipeSchema, folder);
