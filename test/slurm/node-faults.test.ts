@@ -100,7 +100,7 @@ describe.skipIf(noSlurm !== null)(
       const { records } = jobResultSchema.parse(JSON.parse(Buffer.from(bytes ?? new Uint8Array()).toString()));
       const [lost] = records.filter(({ outcome }) => outcome === 'failed');
       expect(lost?.error?.code).toBe('TASK_LOST');
-      expect(lost?.error?.message).toContain("as timeout");
+      expect(lost?.error?.message).toContain('as timeout');
       expect(lost?.error?.message).toContain('it needs longer than limits.maxTimeLimitMinutes (1 min) of this site');
       expect(submissions()).toHaveLength(1);
     }, 400_000);
