@@ -21,6 +21,7 @@ from rail.interfaces.pz_factory import PZFactory
 
 from ponte_rail.algorithm import Algorithm
 from ponte_rail.failures import WorkerError, bad_environment, bad_input, bad_task
+from ponte_rail.faster import make_faster
 from ponte_rail.photometry import Photometry, flag_outside, magnitude_ranges
 from ponte_rail.reference_data import reference_data_folder
 
@@ -65,6 +66,7 @@ def load_estimator(algorithm: Algorithm, model: bytes) -> Estimator:
         stage.open_model(model=pickle.load(content))
         ranges = pickle.load(content)["magnitudeRanges"]
         stage._initialize_run()  # where BPZ reads its templates; RAIL's own run() does the same
+        make_faster(stage)
     except Exception as error:
         message = f"{algorithm.name} cannot use the model: {type(error).__name__}: {error}. Inform again."
         raise bad_input("MODEL_UNUSABLE", "science", message) from error
