@@ -21,6 +21,13 @@ export interface IntakeProps {
 
 const INTAKE_TIMEOUT = Duration.minutes(1);
 
+/**
+ * Of the function that takes uploads from the queue, kept for it: when the chunks of the first uploads fill the account's
+ * concurrency, it would be throttled, and each of its messages would wait out its visibility timeout of six minutes, after
+ * five times in the dead letters. The queue hands out no more at once, so none is throttled at the reservation either.
+ */
+const TAKES_AT_ONCE = 5;
+
 /** From an upload event to a chunk that is skinny or in quarantine. */
 export class Intake extends Construct {
   readonly queue: QueuePair;
@@ -107,8 +114,15 @@ export class Intake extends Construct {
       name: 'intake',
       environment: { ...environment, CHUNK_MACHINE_ARN: this.machine.stateMachineArn },
       timeout: INTAKE_TIMEOUT,
+      reservedConcurrency: TAKES_AT_ONCE,
     });
-    this.take.addEventSource(new SqsEventSource(this.queue.queue, { batchSize: 10, reportBatchItemFailures: true }));
+    this.take.addEventSource(
+      new SqsEventSource(this.queue.queue, {
+        batchSize: 10,
+        reportBatchItemFailures: true,
+        maxConcurrency: TAKES_AT_ONCE,
+      }),
+    );
     table.grantReadData(this.take);
     allowRead(this.take, landing, 'releases/*');
     this.machine.grantStartExecution(this.take);

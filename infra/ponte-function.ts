@@ -13,6 +13,8 @@ export interface PonteFunctionProps {
   readonly timeout?: Duration;
   /** The function's own disk, for one chunk or one catalogue at a time. */
   readonly diskGb?: number;
+  /** How many of it may run at once; as many can run however busy the account's other functions are. */
+  readonly reservedConcurrency?: number;
 }
 
 /** The bundles are built for Node 22 and newer (infra/code.ts). */
@@ -38,6 +40,7 @@ export class PonteFunction extends LambdaFunction {
       memorySize: props.memoryMb ?? 512,
       timeout: props.timeout ?? Duration.minutes(2),
       ephemeralStorageSize: Size.gibibytes(props.diskGb ?? 1),
+      ...(props.reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: props.reservedConcurrency }),
       environment: { ...props.environment, NODE_OPTIONS: '--enable-source-maps', POWERTOOLS_SERVICE_NAME: 'ponte' },
       logGroup,
     });

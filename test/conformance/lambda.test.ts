@@ -122,3 +122,31 @@ test('names what a state finds when too many functions run already, and lets it 
   expect(refused).toMatchObject({ status: 'FAILED', error: 'Lambda.TooManyRequestsException' });
   expect(waited).toMatchObject({ status: 'SUCCEEDED', output: 'ran' });
 });
+
+test('keeps for a function what its template reserves', async () => {
+  await cloud.restart({ env: { LAMBDA_ACCOUNT_CONCURRENCY: '1' } });
+  const code = 'exports.handler = () => new Promise((done) => setTimeout(done, 1500, "ran"));';
+  const [busy, other] = [await cloud.lambda(code), await cloud.lambda(code)];
+  const Properties = {
+    FunctionName: 'reserved',
+    Runtime: 'nodejs22.x',
+    Handler: 'index.handler',
+    Role: 'arn:aws:iam::000000000000:role/any',
+    Code: { ZipFile: code },
+    ReservedConcurrentExecutions: 1,
+  };
+  await cloud.stack({ Resources: { Reserved: { Type: 'AWS::Lambda::Function', Properties } } });
+
+  const first = cloud.invoke(busy, {});
+  await sleep(300);
+  const [own, second, throttled] = await Promise.all([
+    cloud.invoke('reserved', {}),
+    sleep(300).then(() => cloud.invoke('reserved', {})),
+    cloud.invoke(other, {}),
+  ]);
+
+  expect((await first).body).toBe('ran');
+  expect(own).toMatchObject({ status: 200, body: 'ran' });
+  expect(second.status).toBe(429);
+  expect(throttled.status).toBe(429);
+});

@@ -40,6 +40,19 @@ describe('the stack', () => {
   const resources = <T>(type: string, schema: z.ZodType<T>) =>
     Object.entries(template.findResources(type)).map(([id, resource]) => ({ id, ...schema.parse(resource) }));
 
+  it('keeps concurrency for the function that takes uploads, and hands it no more than that', () => {
+    const functions = template.findResources('AWS::Lambda::Function', {
+      Properties: { ReservedConcurrentExecutions: 5 },
+    });
+    const [take] = Object.keys(functions);
+
+    expect(Object.keys(functions)).toHaveLength(1);
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      FunctionName: { Ref: take },
+      ScalingConfig: { MaximumConcurrency: 5 },
+    });
+  });
+
   it('has four buckets and one for their access logs: versioned, encrypted, TLS only, without public access', () => {
     const buckets = resources('AWS::S3::Bucket', bucketSchema);
     const policies = resources('AWS::S3::BucketPolicy', policySchema);

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { type Examination, examineChunk } from '#adapters/chunk-examiner.ts';
 import { type Database, withDatabase } from '#adapters/duckdb.ts';
 import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
-import { sha256 } from '#core/digest.ts';
+import { type Digest, sha256 } from '#core/digest.ts';
+import type { ChunkExpectation } from '#core/integrity.ts';
 import type { Profile } from '#core/profile.ts';
 import { quoteIdentifier, quoteLiteral } from '#core/sql.ts';
 import { profileNamed, recipeNamed, SURVEYS, type Survey, writeSurveyChunk } from '#test/fixtures/survey-chunk.ts';
@@ -51,6 +52,8 @@ interface Damage {
   readonly bytes?: (sound: Buffer, dice: Dice) => Buffer;
   /** SQL over the sound file, for files that are whole and wrong. */
   readonly sql?: (source: string, profile: Profile, dice: Dice) => string;
+  /** The publisher's manifest lists other bytes, or another number of rows, for the sound file. */
+  readonly manifest?: (dice: Dice) => { readonly sha256?: Digest; readonly rows?: number };
   /** The code that it must be refused with, also where no digest is known. */
   readonly code?: string;
 }
@@ -128,6 +131,30 @@ const DAMAGES: readonly Damage[] = [
     code: 'COLUMN_TYPE',
   },
   {
+    name: 'ra and dec swapped',
+    weight: 1,
+    sql: (source, { ra, dec }) =>
+      `SELECT * REPLACE (${quoteIdentifier(ra)} AS ${quoteIdentifier(dec)}, ${quoteIdentifier(dec)} AS ${quoteIdentifier(ra)}) FROM ${source}`,
+  },
+  {
+    name: 'two bands swapped',
+    weight: 1,
+    sql: (source, { bands: { g, i } }) => {
+      const [a, b] = [g?.value ?? '', i?.value ?? ''].map(quoteIdentifier);
+      return `SELECT * REPLACE (${a} AS ${b}, ${b} AS ${a}) FROM ${source}`;
+    },
+  },
+  {
+    name: "another file's digest in the manifest",
+    weight: 2,
+    manifest: (dice) => ({ sha256: sha256(`${dice.roll(2 ** 32)}`) }),
+  },
+  {
+    name: 'another number of rows in the manifest',
+    weight: 2,
+    manifest: (dice) => ({ rows: ROWS + 1 + dice.roll(1000) }),
+  },
+  {
     name: 'a value as text',
     weight: 2,
     sql: (source, profile, dice) => {
@@ -195,6 +222,8 @@ function damageFor(dice: Dice): Damage {
   throw new RangeError('the weights do not add up');
 }
 
+type ManifestLine = NonNullable<ChunkExpectation['manifest']>;
+
 interface Sound {
   readonly bytes: Buffer;
   readonly path: string;
@@ -242,11 +271,12 @@ export class MutationCampaign {
     await mkdir(own, { recursive: true });
     const path = join(own, 'chunk.parquet');
     await this.#damage(sound, damage, path, dice);
+    const manifest = { sha256: sha256(sound.bytes), rows: ROWS, ...damage.manifest?.(dice) };
     const bytes = await readFile(path);
     const started = performance.now();
-    const known = await this.#look(sound, path, bytes, 'known');
-    const unknown = await this.#look(sound, path, bytes, 'unknown');
-    const vouched = await this.#look(sound, path, bytes, 'vouched');
+    const known = await this.#look(sound, path, bytes, 'known', manifest);
+    const unknown = await this.#look(sound, path, bytes, 'unknown', manifest);
+    const vouched = await this.#look(sound, path, bytes, 'vouched', manifest);
     const milliseconds = Math.round(performance.now() - started);
     const left = (await readdir(own)).filter((name) => name !== 'chunk.parquet' && name !== 'parts-vouched');
     await rm(own, { recursive: true, force: true });
@@ -254,14 +284,18 @@ export class MutationCampaign {
     const wrong = [
       ...(changed && known.startsWith('accepted') ? ['another content than the published one was accepted'] : []),
       ...(unknown.startsWith('accepted') ? ['accepted although nobody said which bytes were meant'] : []),
-      ...(!changed && known !== 'accepted, same' ? ['the published content was refused'] : []),
+      ...(damage.manifest && !/^(MANIFEST|ROWS)_MISMATCH$/.test(known)
+        ? ['a file that the manifest does not mean was not refused so']
+        : []),
+      ...(!changed && !damage.manifest && known !== 'accepted, same' ? ['the published content was refused'] : []),
       ...(damage.code && !unknown.includes(damage.code) ? [`not refused with ${damage.code}`] : []),
       ...(changed && left.length > 0 ? [`left ${left.join(', ')}`] : []),
     ];
     return { number, survey, mutation: damage.name, known, unknown, vouched, milliseconds, wrong };
   }
 
-  async #damage(sound: Sound, { bytes, sql }: Damage, path: string, dice: Dice): Promise<void> {
+  async #damage(sound: Sound, { bytes, sql, manifest }: Damage, path: string, dice: Dice): Promise<void> {
+    if (manifest) return writeFile(path, sound.bytes);
     if (bytes) return writeFile(path, bytes(sound.bytes, dice));
     const source = `read_parquet(${quoteLiteral(sound.path)})`;
     const query = sql ? sql(source, sound.profile, dice) : `SELECT * FROM ${source}`;
@@ -271,9 +305,15 @@ export class MutationCampaign {
   }
 
   /** As intake looks at it, in the memory that intake has. */
-  async #look(sound: Sound, path: string, bytes: Buffer, as: 'known' | 'unknown' | 'vouched'): Promise<string> {
+  async #look(
+    sound: Sound,
+    path: string,
+    bytes: Buffer,
+    as: 'known' | 'unknown' | 'vouched',
+    line: ManifestLine,
+  ): Promise<string> {
     const file = { path, sha256: sha256(bytes), sizeBytes: bytes.length };
-    const manifest = as === 'known' ? { sha256: sha256(sound.bytes), rows: ROWS } : null;
+    const manifest = as === 'known' ? line : null;
     const folder = `${path.slice(0, -'chunk.parquet'.length)}parts-${as}`;
     return withDatabase({ threads: 1, memoryLimit: '700MiB' }, async (database) => {
       const examined: Examination = await examineChunk(

@@ -9,6 +9,7 @@ FIXES: dict[str, str] = {
     "lambda-errors": "ponte_cloud.lambda_errors",
     "lambda-code": "ponte_cloud.lambda_code",
     "lambda-limits": "ponte_cloud.lambda_limits",
+    "lambda-reservations": "ponte_cloud.lambda_reservations",
     "batch-failures": "ponte_cloud.batch_failures",
     "dynamodb-lock": "ponte_cloud.dynamodb_lock",
     "dynamodb-log": "ponte_cloud.dynamodb_log",
