@@ -6,6 +6,7 @@ import { approveCommand, campaignCommand } from '#cli/commands/campaign.ts';
 import { chunksCommand, uploadCommand } from '#cli/commands/chunks.ts';
 import { deliverCommand } from '#cli/commands/deliver.ts';
 import { deliveriesCommand, verifyCommand, withdrawCommand } from '#cli/commands/deliveries.ts';
+import { forecastCommand } from '#cli/commands/forecast.ts';
 import { localCommand } from '#cli/commands/local.ts';
 import { explainCommand } from '#cli/commands/plan.ts';
 import { quarantineCommand } from '#cli/commands/quarantine.ts';
@@ -28,6 +29,7 @@ export function ponteProgram(): Command {
     campaignCommand,
     budgetCommand,
     explainCommand,
+    forecastCommand,
     approveCommand,
     deliveriesCommand,
     deliverCommand,

@@ -44,7 +44,12 @@ export interface PreparedJob {
   readonly message: PreparedMessage;
 }
 
-export function algorithmVersion(spec: ReleaseSpec, algorithm: string): AlgorithmVersion {
+/** What of a registration the price and the identity of a job depend on. */
+export type JobSpec = Pick<ReleaseSpec, 'release' | 'algorithms' | 'environmentDigest'> & {
+  readonly profile: Pick<ReleaseSpec['profile'], 'name'>;
+};
+
+export function algorithmVersion(spec: Omit<JobSpec, 'profile'>, algorithm: string): AlgorithmVersion {
   const registered = spec.algorithms[algorithm];
   if (registered) {
     const { configurationDigest } = registered;
@@ -131,7 +136,7 @@ export function jobInput(message: PreparedMessage, parts: readonly BatchPart[]):
 }
 
 /** What one attempt of this job will probably cost, by the registered seconds: no history is asked. */
-export function assumedCase(spec: ReleaseSpec, order: Pick<JobOrder, 'kind' | 'algorithm'>, input: JobInput): Amount {
+export function assumedCase(spec: JobSpec, order: Pick<JobOrder, 'kind' | 'algorithm'>, input: JobInput): Amount {
   return {
     microUsd: priceMicroUsd(JOB_USAGE),
     coreSeconds: Math.ceil(START_SECONDS + computeSeconds(spec, order, input.rows)),
@@ -140,7 +145,7 @@ export function assumedCase(spec: ReleaseSpec, order: Pick<JobOrder, 'kind' | 'a
 }
 
 /** What one attempt of this job may cost at most, times its attempts: what the ledger sets aside before it starts. */
-export function worstCase(spec: ReleaseSpec, order: Pick<JobOrder, 'kind' | 'algorithm'>, input: JobInput): Amount {
+export function worstCase(spec: JobSpec, order: Pick<JobOrder, 'kind' | 'algorithm'>, input: JobInput): Amount {
   return {
     microUsd: priceMicroUsd(JOB_USAGE) * JOB_ATTEMPTS,
     coreSeconds: Math.ceil((START_SECONDS + computeSeconds(spec, order, input.rows) * SLOWEST_NODE) * JOB_ATTEMPTS),
@@ -148,7 +153,7 @@ export function worstCase(spec: ReleaseSpec, order: Pick<JobOrder, 'kind' | 'alg
   };
 }
 
-function computeSeconds(spec: ReleaseSpec, { kind, algorithm }: Pick<JobOrder, 'kind' | 'algorithm'>, rows: number) {
+function computeSeconds(spec: JobSpec, { kind, algorithm }: Pick<JobOrder, 'kind' | 'algorithm'>, rows: number) {
   const registered = spec.algorithms[algorithm];
   return kind === 'inform'
     ? (registered?.informSeconds ?? 0)
@@ -156,7 +161,7 @@ function computeSeconds(spec: ReleaseSpec, { kind, algorithm }: Pick<JobOrder, '
 }
 
 /** What a job is, for its row in the history. */
-export function jobFacts(spec: ReleaseSpec, order: Pick<JobOrder, 'kind' | 'algorithm'>, input: JobInput): JobFacts {
+export function jobFacts(spec: JobSpec, order: Pick<JobOrder, 'kind' | 'algorithm'>, input: JobInput): JobFacts {
   const { kind } = order;
   const version = algorithmVersion(spec, order.algorithm);
   return { kind, ...version, survey: spec.profile.name, units: input.units, rows: input.rows };

@@ -4,7 +4,8 @@ import type { AccountRow } from '#core/account.ts';
 import { CAMPAIGN_STAGES, type CampaignRow } from '#core/campaign.ts';
 import type { ChunkRow } from '#core/chunk.ts';
 import { readLedger } from '#core/ledger.ts';
-import { PRICES, priceMicroUsd, type Usage } from '#core/price-book.ts';
+import { chunkMicroUsd } from '#core/plan/chunk-price.ts';
+import { PRICES } from '#core/price-book.ts';
 
 export interface StageTime {
   readonly stage: string;
@@ -32,20 +33,6 @@ export interface QuarantinedChunk {
   readonly sentence: string;
 }
 
-/** What one chunk uses of the control plane, apart from its time: infra/intake.ts and functions/inspect.ts. */
-const CHUNK_CALLS: Omit<Usage, 'lambdaGbSeconds'> = {
-  lambdaRequests: 3,
-  stateTransitions: 5,
-  s3Puts: 3,
-  s3Gets: 5,
-  dynamoDbWriteUnits: 20,
-  dynamoDbReadUnits: 10,
-  sqsRequests: 3,
-  events: 1,
-};
-/** Memory of `inspect`, infra/intake.ts. */
-const INSPECT_GB = 2;
-
 /** What a campaign did, how long it took and what it used. */
 export async function campaignReport(cloud: Cloud, name: string): Promise<CampaignReport> {
   const { campaign, approval } = await viewCampaign(cloud, name);
@@ -59,10 +46,7 @@ export async function campaignReport(cloud: Cloud, name: string): Promise<Campai
     else counts.skinny += 1;
   }
   const ledger = await readLedger(cloud.table, name);
-  const chunkMicroUsd = looks.reduce(
-    (sum, chunk) => sum + priceMicroUsd({ ...CHUNK_CALLS, lambdaGbSeconds: (chunk.seconds ?? 0) * INSPECT_GB }),
-    0,
-  );
+  const lookMicroUsd = looks.reduce((sum, chunk) => sum + chunkMicroUsd(chunk.seconds ?? 0), 0);
   return {
     campaign,
     approvedBy: approval?.decision?.identity ?? null,
@@ -71,7 +55,7 @@ export async function campaignReport(cloud: Cloud, name: string): Promise<Campai
     stages: stageTimes(campaign),
     ledger,
     controlPlane: {
-      microUsd: chunkMicroUsd + ledger.microUsdSpent,
+      microUsd: lookMicroUsd + ledger.microUsdSpent,
       pricesOf: PRICES.date,
       region: PRICES.region,
     },

@@ -6,9 +6,8 @@ import {
   type JobFacts,
   stratum,
 } from '#core/attempt.ts';
-import { assumedCase, type JobInput, jobFacts, worstCase } from '#core/job-order.ts';
+import { assumedCase, type JobInput, type JobSpec, jobFacts, worstCase } from '#core/job-order.ts';
 import { estimateTotal, type Interval } from '#core/plan/statistics.ts';
-import type { ReleaseSpec } from '#core/release.ts';
 import { scan, type Table } from '#core/table.ts';
 
 /**
@@ -36,11 +35,12 @@ const exactly = (value: number): Interval => ({ mean: value, low: value, high: v
 /**
  * What these jobs of one kind and algorithm will cost. Money and bytes out are known from the counted calls and the
  * sizes of the inputs; core-seconds are estimated.
+ * @param table null where no deployment is known, so no history
  * @param campaign whose own finished jobs make a pilot, where no other campaign has left a history; or null
  */
 export async function estimateJobs(
-  table: Table,
-  spec: ReleaseSpec,
+  table: Table | null,
+  spec: JobSpec,
   job: Pick<JobFacts, 'kind' | 'algorithm'>,
   inputs: readonly JobInput[],
   campaign: string | null,
@@ -52,7 +52,7 @@ export async function estimateJobs(
   };
   const [first] = inputs;
   if (!first) return { basis: 'ASSUMED', samples: 0, coreSeconds: exactly(0), ...known };
-  const history = await attemptsLike(table, jobFacts(spec, job, first));
+  const history = table ? await attemptsLike(table, jobFacts(spec, job, first)) : [];
   const others = history.filter((attempt) => attempt.campaign !== campaign);
   const own = history.filter((attempt) => attempt.campaign === campaign);
   const samples = others.length >= FEWEST ? others : own;
