@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { withDatabase } from '#adapters/duckdb.ts';
 import type { Bench, BenchRun } from '#bench/bench.ts';
 import { type Command, inTurn, median, medianRatio } from '#bench/paired.ts';
-import { PROFILE, RECIPE } from '#bench/skinny/engine.ts';
-import { neededColumns } from '#core/profile.ts';
+import { RECIPE } from '#bench/skinny/engine.ts';
+import { unwanted } from '#bench/skinny/unwanted.ts';
 import { ensurePythonEnvironment } from '#local/python-environment.ts';
-import { surveyColumns, writeSurveyChunk } from '#test/fixtures/survey-chunk.ts';
+import { writeSurveyChunk } from '#test/fixtures/survey-chunk.ts';
 
 const ROWS = 1_000_000;
 const COLUMNS = 138;
@@ -24,7 +24,7 @@ async function measureSkinny({ folder, home, options, say, figure }: BenchRun): 
   const chunk = join(folder, 'chunk.parquet');
   say(`writing ${ROWS} rows of ${COLUMNS} columns ...`);
   await withDatabase({ threads: 2 }, (database) =>
-    writeSurveyChunk(database, chunk, 'lsst-dp1', { rows: ROWS, without: unwanted() }),
+    writeSurveyChunk(database, chunk, 'lsst-dp1', { rows: ROWS, without: unwanted(COLUMNS) }),
   );
   const { python } = await ensurePythonEnvironment({
     name: 'checkers',
@@ -74,15 +74,6 @@ async function measureSkinny({ folder, home, options, say, figure }: BenchRun): 
   figure({ name: 'times_as_fast_as_pandas', value: faster, unit: 'ratio', better: 'higher', aim: 2 });
   figure({ name: 'bytes_to_pandas', value: bytes.parts / bytes.pandas, unit: 'ratio', better: 'lower', aim: 0.4 });
   figure({ name: 'pandas_peak_memory', value: peak('pandas'), unit: 'MiB', ...told });
-}
-
-/** The columns of the survey's table beyond those that are needed and the first others. */
-function unwanted(): readonly string[] {
-  const needed = new Set(neededColumns(PROFILE).map(({ name }) => name));
-  for (const { value, error } of Object.values(PROFILE.bands)) needed.add(value).add(error);
-  return surveyColumns('lsst-dp1')
-    .filter((name) => !needed.has(name))
-    .slice(COLUMNS - needed.size);
 }
 
 /** Bytes of the Parquet files in a folder. */
