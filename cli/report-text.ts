@@ -1,5 +1,6 @@
 import type { CampaignReport } from '#cli/operations/campaign-report.ts';
 import { table } from '#cli/output.ts';
+import { amountText } from '#core/amount.ts';
 
 /** A campaign's report on one screen. */
 export function reportText(report: CampaignReport): string {
@@ -20,7 +21,35 @@ export function reportText(report: CampaignReport): string {
       stages.map(({ stage, seconds }) => [stage, Number(seconds.toFixed(1))]),
     ),
     '',
+    ...spendingLines(report),
+    '',
     `core-seconds used: ${ledger.coreSecondsSpent} (${ledger.coreSecondsAvailable} left of the cap)`,
     `control plane on AWS: ${(controlPlane.microUsd / 1e6).toFixed(4)} USD at the prices of ${controlPlane.pricesOf} in ${controlPlane.region}, without storage and egress`,
   ].join('\n');
+}
+
+/** Expected against actual per stage, and where the money went. */
+function spendingLines({ spending, quarantinedMicroUsd }: CampaignReport): readonly string[] {
+  const { stages, byOutcome, reused } = spending;
+  const hours = (seconds: number) => (seconds / 3600).toFixed(3);
+  return [
+    table(
+      ['stage', 'algorithm', 'attempts', 'expected core-hours', 'at most', 'actual', 'inside'],
+      stages.map(({ kind, algorithm, attempts, expected, reserved, actual, inside }) => [
+        ...[kind, algorithm, attempts, hours(expected.coreSeconds), hours(reserved.coreSeconds)],
+        ...[hours(actual.coreSeconds), inside ? 'yes' : 'NO'],
+      ]),
+    ),
+    '',
+    table(
+      ['outcome', 'charged'],
+      [
+        ['succeeded', amountText(byOutcome.succeeded)],
+        ['failed', amountText(byOutcome.failed)],
+        ['expired, not proven lower', amountText(byOutcome.expired)],
+        ['quarantined', `${(quarantinedMicroUsd / 1e6).toFixed(4)} USD for looking`],
+        ['reused', `${reused.jobs} jobs, ${hours(reused.coreSeconds)} core-hours not spent again`],
+      ],
+    ),
+  ];
 }

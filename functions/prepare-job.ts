@@ -2,6 +2,7 @@ import { readRelease } from '#core/chunk-book.ts';
 import { deferJob, pausedError, refusalText } from '#core/deferral.ts';
 import { batchSchema } from '#core/job.ts';
 import { admit, findWork, jobInput, jobOrderSchema, prepareJob } from '#core/job-order.ts';
+import { noteReuse } from '#core/plan/spending.ts';
 import { readDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 
@@ -16,6 +17,7 @@ export const handler = stack(jobOrderSchema, async (order, { table, lake, clock,
   const { workKey, message } = await prepareJob(table, spec, order, parts);
   const done = await findWork(table, workKey);
   if (done) {
+    await noteReuse(table, order.campaign, done);
     log.info('Job:Reused', { campaign: order.campaign, algorithm: order.algorithm, kind: order.kind, workKey });
     return { outcome: 'reuse', workKey, message, answer: done.answer };
   }

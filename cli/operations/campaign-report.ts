@@ -5,6 +5,7 @@ import { CAMPAIGN_STAGES, type CampaignRow } from '#core/campaign.ts';
 import type { ChunkRow } from '#core/chunk.ts';
 import { readLedger } from '#core/ledger.ts';
 import { chunkMicroUsd } from '#core/plan/chunk-price.ts';
+import { type Spending, spendingOf } from '#core/plan/spending.ts';
 import { PRICES } from '#core/price-book.ts';
 
 export interface StageTime {
@@ -23,6 +24,9 @@ export interface CampaignReport {
   readonly rows: { readonly expected: number; readonly delivered: number };
   readonly stages: readonly StageTime[];
   readonly ledger: AccountRow;
+  readonly spending: Spending;
+  /** Micro-dollars of the looks at chunks that ended in quarantine. */
+  readonly quarantinedMicroUsd: number;
   /** What the control plane would have cost on AWS, in micro-dollars at the dated prices: measured times, counted calls. */
   readonly controlPlane: { readonly microUsd: number; readonly pricesOf: string; readonly region: string };
 }
@@ -47,6 +51,7 @@ export async function campaignReport(cloud: Cloud, name: string): Promise<Campai
   }
   const ledger = await readLedger(cloud.table, name);
   const lookMicroUsd = looks.reduce((sum, chunk) => sum + chunkMicroUsd(chunk.seconds ?? 0), 0);
+  const refused = looks.filter(({ state }) => state === 'quarantined');
   return {
     campaign,
     approvedBy: approval?.decision?.identity ?? null,
@@ -54,6 +59,8 @@ export async function campaignReport(cloud: Cloud, name: string): Promise<Campai
     rows: { expected: campaign.rows, delivered: campaign.catalogue?.rows ?? 0 },
     stages: stageTimes(campaign),
     ledger,
+    spending: await spendingOf(cloud.table, name),
+    quarantinedMicroUsd: refused.reduce((sum, { seconds }) => sum + chunkMicroUsd(seconds ?? 0), 0),
     controlPlane: {
       microUsd: lookMicroUsd + ledger.microUsdSpent,
       pricesOf: PRICES.date,
