@@ -5,7 +5,7 @@ import { nameSchema } from '#core/job.ts';
 import { type Patience, SLURM_PATIENCE } from '#core/reconcile.ts';
 
 /** Absolute and plain, because such paths end up in batch scripts' arguments and in log files' names. */
-const pathSchema = z.string().regex(/^\/[A-Za-z0-9._/-]*$/, 'must be an absolute path of plain characters');
+export const pathSchema = z.string().regex(/^\/[A-Za-z0-9._/-]*$/, 'must be an absolute path of plain characters');
 
 const wordSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must be a plain word');
 

@@ -3,10 +3,12 @@ import { examineSite, runAgent } from '#bridge-agent/agent.ts';
 import { readAgentConfiguration } from '#bridge-agent/configuration.ts';
 import { drainAgent } from '#bridge-agent/drain.ts';
 import { profiles, profileText, readMeasurements } from '#bridge-agent/profile.ts';
+import { agentInstallCommand } from '#cli/commands/agent-install.ts';
 import { answer, type OutputOptions, progress } from '#cli/output.ts';
 
 export function agentCommand(program: Command): void {
   const agent = program.command('agent').description('the bridge agent of a site');
+  agentInstallCommand(agent);
   agent
     .command('run')
     .description(
