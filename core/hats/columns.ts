@@ -50,7 +50,7 @@ export const FLAGS_SUFFIX = 'flags';
 
 const flagsInWords = flags.map(({ value, description }) => `${value} (${description})`).join(', ');
 
-/** The columns of the delivered table, in order: the keys, then the eight estimates and the flags per algorithm. */
+/** The columns of the delivered table, in order: the keys, then the eight estimates, the odds and the flags per algorithm. */
 export function photozColumns({ coordinates, algorithms }: TableShape): readonly PhotozColumn[] {
   return [...keyColumns(coordinates), ...algorithms.flatMap((algorithm) => perAlgorithm.map(named(algorithm)))];
 }

@@ -109,7 +109,7 @@ describe('the packed catalogue', () => {
       map_at_order_3: ROWS,
     });
     expect(answer).toHaveProperty('votable_fields.2', ['coord_ra', 'double', 'deg', 'pos.eq.ra;meta.main']);
-    expect(answer).toHaveProperty('votable_fields.12', ['bpz_flags', 'int', '', 'meta.code.qual']);
+    expect(answer).toHaveProperty('votable_fields.13', ['bpz_flags', 'int', '', 'meta.code.qual']);
   });
 });
 

@@ -13,12 +13,12 @@ const pixels = fc
   .chain((order) => fc.record({ order: fc.constant(order), pixel: fc.nat(pixelCount(order) - 1) }));
 
 describe('the columns', () => {
-  test('are those of the table that Rubin ships, with an index before and flags behind', () => {
+  test('are those of the table that Rubin ships, with an index before, odds and flags behind', () => {
     const columns = photozColumns({ coordinates: { ra: 'ra', dec: 'dec' }, algorithms: ['dnf'] });
 
     expect(columns.map(({ name }) => name)).toEqual([
       ...['_healpix_29', 'objectId', 'ra', 'dec', 'dnf_z_best', 'dnf_z_mode', 'dnf_z_mean', 'dnf_z_median'],
-      ...['dnf_z_err68_low', 'dnf_z_err68_high', 'dnf_z_err95_low', 'dnf_z_err95_high', 'dnf_flags'],
+      ...['dnf_z_err68_low', 'dnf_z_err68_high', 'dnf_z_err95_low', 'dnf_z_err95_high', 'dnf_odds', 'dnf_flags'],
     ]);
     const shown = columns.filter((column) => column.default).map(({ name }) => name);
     expect(shown).toEqual(['objectId', 'ra', 'dec', 'dnf_z_best']);

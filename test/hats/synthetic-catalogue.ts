@@ -205,7 +205,7 @@ export function packBase(folder: string, { skinny, points }: SyntheticParts): Om
 function pointsSql(name: string): string {
   const offsets = [0, 0, 0.002, 0, -1, 1, -2, 2];
   const estimates = ESTIMATE_SUFFIXES.map((suffix, index) => {
-    const value = `least(greatest(z + width * ${offsets[index]}, 0), 3)`;
+    const value = suffix === 'odds' ? '1 / (1 + 10 * width)' : `least(greatest(z + width * ${offsets[index]}, 0), 3)`;
     return `CASE WHEN i % ${FLAGGED_EVERY} <> 0 THEN ${value}::FLOAT END AS ${name}_${suffix}`;
   });
   const flags = `(CASE WHEN i % ${FLAGGED_EVERY} = 0 THEN 4 ELSE 0 END)::INTEGER AS ${name}_flags`;
