@@ -12,17 +12,22 @@ import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { readAlgorithms } from '#bridge-agent/algorithms.ts';
 import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
 import type { AgentParts } from '#bridge-agent/context.ts';
+import { refuseLongLivedKey } from '#bridge-agent/long-lived-key.ts';
 import { InvariantError } from '#core/errors.ts';
 import type { Scheduler } from '#core/scheduler.ts';
 
 /** How long the credentials of one AssumeRole last; the SDK asks again before they end. */
 const SESSION_SECONDS = 3600;
 
-/** Everything real: the cloud's services, the site's scheduler, the clock. All connections go outwards. */
+/**
+ * Everything real: the cloud's services, the site's scheduler, the clock. All connections go outwards.
+ * @throws {InputError} `LONG_LIVED_KEY` when the user signs in with one, also to assume a role.
+ */
 export async function connect(configuration: AgentConfiguration): Promise<AgentParts> {
   const { region, endpoint, queueUrl, lakeBucket, site, logLevel } = configuration;
   const where = { region, ...(endpoint === undefined ? {} : { endpoint }) };
   const credentials = assumedRole(configuration, where);
+  await refuseLongLivedKey(new STSClient(where).config.credentials);
   const client = { ...where, ...(credentials === null ? {} : { credentials }) };
   const s3 = new S3Client({ ...client, forcePathStyle: endpoint !== undefined });
   return {
