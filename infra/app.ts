@@ -1,5 +1,4 @@
 import { App } from 'aws-cdk-lib';
-import { PonteStack } from '#infra/ponte-stack.ts';
+import { ponteApp } from '#infra/ponte-app.ts';
 
-const app = new App();
-new PonteStack(app, 'Ponte', { description: 'Ponte: photo-z tables from upload to federated dataset' });
+ponteApp(new App());

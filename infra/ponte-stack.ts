@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { CfnOutput, RemovalPolicy, Stack, type StackProps, Stage } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import type { IRole } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import { AgentAccess } from '#infra/agent-access.ts';
 import { Alarms } from '#infra/alarms.ts';
@@ -11,6 +12,9 @@ import { Storage } from '#infra/storage.ts';
 
 /** All of Ponte's cloud. The local cloud gets this very stack. */
 export class PonteStack extends Stack {
+  /** The roles that start executions and hand out jobs. */
+  readonly starters: readonly IRole[];
+
   constructor(scope: Construct, id: string, props?: StackProps) {
     super(scope, id, props);
     const storage = new Storage(this, 'Storage');
@@ -30,6 +34,7 @@ export class PonteStack extends Stack {
     intake.take.addEnvironment('CAMPAIGN_MACHINE_ARN', campaign.machine.stateMachineArn);
     campaign.machine.grantStartExecution(intake.take);
     campaign.machine.grantExecution(intake.take, 'states:DescribeExecution');
+    this.starters = [campaign.machine.role, intake.machine.role, ...(intake.take.role ? [intake.take.role] : [])];
     const agent = new AgentAccess(this, 'Agent', { storage, campaign });
     const alarms = new Alarms(this, 'Alarms', { intake, campaign });
 

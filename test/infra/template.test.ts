@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { App } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
+import { App, Stack } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { ponteApp } from '#infra/ponte-app.ts';
 import { PonteStack } from '#infra/ponte-stack.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -126,4 +127,55 @@ describe('the stack', () => {
       expect(anchors).toContain(anchor);
     }
   });
+});
+
+describe('the backstop', () => {
+  const synthesize = (context: Record<string, unknown>) => {
+    const app = new App({ analyticsReporting: false, context: { 'aws:cdk:bundling-stacks': [], ...context } });
+    ponteApp(app);
+    return app;
+  };
+
+  it('is not in the app that the local cloud gets', () => {
+    expect(synthesize({}).node.children.map(({ node }) => node.id)).toEqual(['Ponte']);
+  }, 120_000);
+
+  it('forbids the roles that start work when the month is used up, and may attach nothing else', () => {
+    const app = synthesize({ monthlyUsd: '50', email: 'ops@example.org' });
+    const stack = app.node.findChild('PonteBackstop');
+    if (!Stack.isStack(stack)) throw new Error('the backstop is a stack');
+    const template = Template.fromStack(stack);
+
+    template.hasResourceProperties('AWS::Budgets::Budget', {
+      Budget: { BudgetType: 'COST', TimeUnit: 'MONTHLY', BudgetLimit: { Amount: 50, Unit: 'USD' } },
+    });
+    template.hasResourceProperties('AWS::Budgets::BudgetsAction', {
+      ActionType: 'APPLY_IAM_POLICY',
+      ApprovalModel: 'AUTOMATIC',
+      ActionThreshold: { Type: 'PERCENTAGE', Value: 100 },
+    });
+    const actions = template.findResources('AWS::Budgets::BudgetsAction');
+    const [action] = Object.values(actions);
+    expect(action?.Properties.Definition.IamActionDefinition.Roles).toHaveLength(3);
+    template.hasResourceProperties('AWS::IAM::ManagedPolicy', {
+      PolicyDocument: {
+        Statement: [
+          Match.objectLike({
+            Effect: 'Deny',
+            Action: ['states:StartExecution', 'sqs:SendMessage', 'lambda:InvokeFunction'],
+          }),
+        ],
+      },
+    });
+    template.hasResourceProperties('AWS::IAM::Policy', {
+      PolicyDocument: {
+        Statement: [
+          Match.objectLike({
+            Action: ['iam:AttachRolePolicy', 'iam:DetachRolePolicy'],
+            Condition: { ArnEquals: { 'iam:PolicyARN': Match.anyValue() } },
+          }),
+        ],
+      },
+    });
+  }, 120_000);
 });
