@@ -64,6 +64,8 @@ const intervalsSchema = z.strictObject({
   claimStaleSeconds: z.number().positive().default(30),
   /** How long a scheduler that does not answer still counts as a sign of life. */
   schedulerGraceSeconds: z.number().positive().default(900),
+  /** How long this site may be silent before another one takes its work over; its jobs end after two thirds of that. */
+  leaseSeconds: z.number().positive().default(2700),
 });
 
 export const agentConfigurationSchema = z.strictObject({
@@ -73,6 +75,8 @@ export const agentConfigurationSchema = z.strictObject({
   endpoint: z.url().optional(),
   queueUrl: z.url(),
   lakeBucket: z.string(),
+  /** The stack's LeaseTable, where several sites take from the queue; only one site may do without. */
+  leaseTable: z.string().optional(),
   /** Assumed through STS and renewed; without it the SDK's default chain. */
   credentials: z
     .strictObject({ roleArn: z.string().startsWith('arn:'), sessionName: wordSchema.optional() })

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { pino } from 'pino';
+import { DynamoDbTable } from '#adapters/dynamodb-table.ts';
 import { LocalScheduler } from '#adapters/local-scheduler.ts';
 import { S3ObjectStore } from '#adapters/s3-object-store.ts';
 import { SfnJobCallback } from '#adapters/sfn-callback.ts';
@@ -24,7 +26,7 @@ const SESSION_SECONDS = 3600;
  * @throws {InputError} `LONG_LIVED_KEY` when the user signs in with one, also to assume a role.
  */
 export async function connect(configuration: AgentConfiguration): Promise<AgentParts> {
-  const { region, endpoint, queueUrl, lakeBucket, site, logLevel } = configuration;
+  const { region, endpoint, queueUrl, lakeBucket, leaseTable, site, logLevel } = configuration;
   const where = { region, ...(endpoint === undefined ? {} : { endpoint }) };
   const credentials = assumedRole(configuration, where);
   await refuseLongLivedKey(new STSClient(where).config.credentials);
@@ -35,6 +37,7 @@ export async function connect(configuration: AgentConfiguration): Promise<AgentP
     queue: new SqsJobQueue(new SQSClient(client), queueUrl),
     callback: new SfnJobCallback(new SFNClient(client)),
     scheduler: openScheduler(configuration),
+    leaseTable: leaseTable === undefined ? null : new DynamoDbTable(new DynamoDBClient(client), leaseTable),
     clock: { now: () => new Date() },
     log: pino({ level: logLevel, base: { site } }),
     algorithms: await readAlgorithms(configuration.algorithmsFolder),

@@ -6,6 +6,7 @@ import type { AgentContext, AgentParts } from '#bridge-agent/context.ts';
 import { DrainRequest } from '#bridge-agent/drain.ts';
 import { runIntake } from '#bridge-agent/intake-loop.ts';
 import { Scratch } from '#bridge-agent/scratch.ts';
+import { SiteLeases } from '#bridge-agent/site-leases.ts';
 import { sharedInputs } from '#bridge-agent/staging.ts';
 import { WorkLoop } from '#bridge-agent/work-loop.ts';
 import { isDigest } from '#core/digest.ts';
@@ -41,6 +42,12 @@ export async function runAgentWith(
     configuration,
     journal,
     scratch,
+    leases: new SiteLeases({
+      table: parts.leaseTable,
+      site: configuration.site,
+      seconds: configuration.intervals.leaseSeconds,
+      scratch,
+    }),
     signal: AbortSignal.any([signal, failure.signal]),
     draining: AbortSignal.any([drain, asked.signal]),
     signsOfLife: new Map(),

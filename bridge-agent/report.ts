@@ -29,6 +29,17 @@ export function failWork(work: Work, cause: string, context: AgentContext, error
   });
 }
 
+/**
+ * Another site has taken the work over: the cloud has asked that one, so nothing is answered here, and what runs is
+ * cancelled.
+ */
+export function fenceWork({ work_key }: Work, { journal }: AgentContext): void {
+  journal.transition(work_key, 'Job:Fenced', {}, () => {
+    for (const token of journal.waiters(work_key)) journal.closeWaiter(token);
+    journal.setWorkState(work_key, 'unwanted');
+  });
+}
+
 function replyToAll(workKey: Digest, reply: Reply, { journal }: AgentContext): void {
   for (const token of journal.waiters(workKey)) {
     journal.addReply(workKey, token, reply);

@@ -5,7 +5,7 @@ import type { Work } from '#adapters/journal-rows.ts';
 import type { AgentContext } from '#bridge-agent/context.ts';
 import { returnLogs, withLastLines } from '#bridge-agent/logs.ts';
 import { readRecord } from '#bridge-agent/records.ts';
-import { completeWork, failWork } from '#bridge-agent/report.ts';
+import { completeWork, failWork, fenceWork } from '#bridge-agent/report.ts';
 import { withCap } from '#bridge-agent/retry.ts';
 import { sha256 } from '#core/digest.ts';
 import { TransientError } from '#core/errors.ts';
@@ -28,8 +28,11 @@ function lastRecords(work: Work, { journal, scratch }: AgentContext): readonly E
  * a kill is found by its key and its digest, so repeating costs a HEAD each.
  */
 export async function returnOutputs(work: Work, context: AgentContext): Promise<void> {
-  const { configuration, lake } = context;
+  const { configuration, lake, leases } = context;
   const { message } = work;
+  // Killed after its result began to count, it finds it.
+  if (configuration.leaseTable !== undefined && (await answerFromLake(work, context))) return;
+  if (!(await leases.renew(work))) return fenceWork(work, context);
   const records = lastRecords(work, context).map((record) =>
     withLastLines(withCap(record, work, context), work, context),
   );
@@ -59,8 +62,9 @@ export async function returnOutputs(work: Work, context: AgentContext): Promise<
     records: records.map(({ outputs: _paths, ...record }) => record),
   };
   const bytes = Buffer.from(JSON.stringify(result));
-  const ref = await lake.putBytes(resultKey(work), bytes, 'application/json');
+  const ref = await lake.putBytes(leases.resultKey(work), bytes, 'application/json');
   context.faultPoint?.('Result:Stored');
+  if (!(await leases.finish(work.work_key, ref))) return fenceWork(work, context);
   completeWork(work, answerOf(result, ref, configuration.limits.cpusPerTask), 'Job:Done', context);
 }
 
@@ -85,19 +89,15 @@ async function returnOne(
   return returned;
 }
 
-function resultKey({ message }: Work): string {
-  return `${message.outputPrefix}/result.json`;
-}
-
 /**
  * Answers from a result that is complete in the lake already: of an agent whose journal was lost, or of an earlier
  * round. A result with units that failed for reasons of infrastructure does not count. True when it answered.
  */
 export async function answerFromLake(work: Work, context: AgentContext): Promise<boolean> {
-  const { lake, configuration } = context;
-  const key = resultKey(work);
-  const bytes = await lake.getBytes(key);
-  if (bytes === null) return false;
+  const { lake, configuration, leases } = context;
+  const key = await leases.findResult(work);
+  const bytes = key === null ? null : await lake.getBytes(key);
+  if (key === null || bytes === null) return false;
   const parsed = jobResultSchema.safeParse(JSON.parse(new TextDecoder().decode(bytes)));
   if (!parsed.success || parsed.data.workKey !== work.work_key) return false;
   const result = parsed.data;

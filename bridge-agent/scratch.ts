@@ -54,6 +54,11 @@ export class WorkFolder {
     return join(this.root, 'run.json');
   }
 
+  /** Touched at each renewal of the site's lease; the job side ends when it grows old. */
+  get leaseFile(): string {
+    return join(this.root, 'lease');
+  }
+
   get exitFolder(): string {
     return join(this.root, 'exit');
   }

@@ -12,7 +12,7 @@ import { type Measurement, sizeTasks } from '#core/sizing.ts';
 
 /** Brings what a work needs to scratch, checked, and divides it into tasks. Every step may be repeated. */
 export async function stage(work: Work, context: AgentContext): Promise<void> {
-  const { scratch, journal, configuration } = context;
+  const { scratch, journal, configuration, leases } = context;
   const { message } = work;
   const folder = scratch.folder(work);
   folder.create();
@@ -32,6 +32,7 @@ export async function stage(work: Work, context: AgentContext): Promise<void> {
     },
     heartbeatSeconds: intervals.claimHeartbeatSeconds,
     staleSeconds: intervals.claimStaleSeconds,
+    leaseSeconds: leases.jobSeconds,
   });
   const units = unitsOf(message, batch);
   const size = sizeTasks(historyOf(message, context), extent(units), limits);

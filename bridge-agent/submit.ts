@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { Task, Work } from '#adapters/journal-rows.ts';
+import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
 import type { AgentContext } from '#bridge-agent/context.ts';
 import { failWork } from '#bridge-agent/report.ts';
 import { writeJsonDurably } from '#bridge-agent/scratch.ts';
 import { readBatch } from '#bridge-agent/staging.ts';
-import type { Digest } from '#core/digest.ts';
 import type { Batch, JobMessage, WorkerTask } from '#core/job.ts';
 import type { ArrayRequest, SubmitOutcome } from '#core/scheduler.ts';
 
@@ -15,17 +15,20 @@ const REFUSED_MILLISECONDS = 60_000;
  * The name of a submission: ours, unique for ever, found again in queue and accounting. 16 digits of the key suffice
  * among one site's jobs, and keep the name inside what squeue prints.
  */
-function submissionName(workKey: Digest, round: number, number: number): string {
-  return `ponte-${workKey.slice(0, 16)}-r${round}-s${number}`;
+function submissionName({ work_key, round }: Work, number: number, { leaseTable, site }: AgentConfiguration): string {
+  // Sites that share their work may share a cluster too.
+  const whose = leaseTable === undefined ? '' : `-${site}`;
+  return `ponte-${work_key.slice(0, 16)}-r${round}-s${number}${whose}`;
 }
 
 /** Submits all tasks of a work that wait for it, as one array. The intent is committed before the act. */
 export async function submitWaiting(work: Work, context: AgentContext): Promise<void> {
-  const { journal, scheduler, faultPoint } = context;
+  const { journal, scheduler, faultPoint, leases } = context;
+  if (!leases.mayStart(work)) return;
   const waiting = journal.tasks(work).filter((task) => task.state === 'waiting');
   const [first, ...others] = waiting;
   if (first === undefined) return;
-  const name = submissionName(work.work_key, work.round, journal.submissions(work).length + 1);
+  const name = submissionName(work, journal.submissions(work).length + 1, context.configuration);
   await writeTaskFiles(work, waiting, context);
   const indices: [number, ...number[]] = [first.task, ...others.map(({ task }) => task)];
   journal.transition(work.work_key, 'Job:Submitting', { name, tasks: indices }, () => {

@@ -4,7 +4,7 @@ import { backoffMilliseconds } from '#bridge-agent/backoff.ts';
 import { causeOf } from '#bridge-agent/cause.ts';
 import type { AgentContext } from '#bridge-agent/context.ts';
 import { holderIsAlive } from '#bridge-agent/records.ts';
-import { failWork, Heartbeats, sendReplies } from '#bridge-agent/report.ts';
+import { failWork, fenceWork, Heartbeats, sendReplies } from '#bridge-agent/report.ts';
 import { answerFromLake, cleanUp, returnOutputs } from '#bridge-agent/return.ts';
 import { stage } from '#bridge-agent/staging.ts';
 import { submitWaiting } from '#bridge-agent/submit.ts';
@@ -27,6 +27,7 @@ export class WorkLoop {
   readonly #context: AgentContext;
   readonly #watch: Watch;
   readonly #heartbeats = new Heartbeats();
+  readonly #renewedAt = new Map<Digest, number>();
   readonly #transfers = new Map<Digest, Promise<void>>();
   #wake: AbortController = new AbortController();
   #takesMore = true;
@@ -63,6 +64,7 @@ export class WorkLoop {
 
   async #round(): Promise<void> {
     const { journal } = this.#context;
+    await this.#renewLeases();
     const observation = await this.#observe(journal.openWorks());
     // Again, because the look took its time.
     for (const work of journal.openWorks()) {
@@ -75,6 +77,38 @@ export class WorkLoop {
     }
     await sendReplies(this.#context);
     await this.#heartbeats.send(journal.openWorks(), this.#context);
+  }
+
+  /** Shows the other sites that this one lives, and learns what they have taken over. */
+  async #renewLeases(): Promise<void> {
+    const { journal, leases, configuration, log } = this.#context;
+    for (const work of journal.openWorks()) {
+      if (work.state !== 'running' && work.state !== 'returning') continue;
+      const renewedAt = this.#renewedAt.get(work.work_key) ?? Number.NEGATIVE_INFINITY;
+      const isDue = performance.now() - renewedAt >= configuration.intervals.heartbeatSeconds * 1000;
+      if (!isDue && leases.isMine(work.work_key)) continue;
+      try {
+        if (!(await leases.renew(work))) fenceWork(work, this.#context);
+        this.#renewedAt.set(work.work_key, performance.now());
+      } catch (error) {
+        log.warn({ workKey: work.work_key, error: causeOf(error) }, 'Lease:Unsure');
+      }
+    }
+  }
+
+  /** Takes the work for this site, and brings its inputs; waits while another site has it. */
+  async #begin(work: Work): Promise<void> {
+    const { journal, leases, configuration, signsOfLife, clock } = this.#context;
+    if (await answerFromLake(work, this.#context)) return;
+    const taken = await leases.take(work);
+    if (taken.kind === 'mine') return stage(work, this.#context);
+    // Somebody works on it, and its result will be the answer.
+    if (taken.moves) signsOfLife.set(work.work_key, clock.now().getTime());
+    journal.transition(work.work_key, 'Job:Elsewhere', { moves: taken.moves }, () => {
+      if (journal.work(work.work_key)?.state !== 'received') return;
+      journal.setWorkState(work.work_key, 'received');
+      journal.postpone(work.work_key, configuration.intervals.heartbeatSeconds * 1000);
+    });
   }
 
   /** One look for all works together: a controller that is asked once a round stays a friend. */
@@ -98,9 +132,7 @@ export class WorkLoop {
     if (now.not_before > clock.now().getTime()) return;
     switch (now.state) {
       case 'received':
-        return this.#transfer(now, async () => {
-          if (!(await answerFromLake(now, this.#context))) await stage(now, this.#context);
-        });
+        return this.#transfer(now, () => this.#begin(now));
       case 'running':
         return submitWaiting(now, this.#context);
       case 'returning':
@@ -125,19 +157,21 @@ export class WorkLoop {
    * day; if one starts nevertheless, it finds no folder and ends at once.
    */
   async #clearUp({ work_key, round }: Work): Promise<void> {
-    const { journal, scheduler } = this.#context;
+    const { journal, scheduler, leases } = this.#context;
     const state = journal.work(work_key)?.state;
     if (state !== 'done' && state !== 'failed') return;
     const submissions = journal.submissions({ work_key, round });
     if (state === 'failed' || submissions.length > 1 || submissions.some((one) => one.state !== 'submitted')) {
       for (const { name } of submissions) await scheduler.cancel(name);
     }
+    if (state === 'failed') await leases.free(work_key);
+    this.#renewedAt.delete(work_key);
     await cleanUp({ work_key }, this.#context);
   }
 
   /** Cancels what nobody waits for; over only when neither the scheduler nor a claim shows life any more. */
   async #giveUp(work: Work, observation: Observation): Promise<void> {
-    const { journal, scheduler, scratch, configuration } = this.#context;
+    const { journal, scheduler, scratch, configuration, leases } = this.#context;
     if (observation.kind === 'failed' || this.#transfers.has(work.work_key)) return;
     const names = new Set(journal.submissions(work).map(({ name }) => name));
     const live = new Set(observation.live.filter((task) => names.has(task.name)).map(({ name }) => name));
@@ -146,6 +180,7 @@ export class WorkLoop {
     const stale = configuration.intervals.claimStaleSeconds;
     const held = journal.tasks(work).some((task) => task.state === 'active' && holderIsAlive(folder, task.task, stale));
     if (live.size > 0 || held) return;
+    await leases.free(work.work_key);
     await cleanUp(work, this.#context);
     journal.transition(work.work_key, 'Job:Cancelled', {}, () => {
       // Somebody may have asked for it again in the meantime.

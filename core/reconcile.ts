@@ -62,8 +62,8 @@ const RELEASABLE = /^(launch_?failed|.*launch failed.*held.*|JobHeld|JobHoldMaxR
 const HOPELESS =
   /^(BadConstraints|DependencyNeverSatisfied|PartitionTimeLimit|PartitionNodeLimit|Invalid|AccountNotAllowed|QOSNotAllowed|AssocMaxWallDurationPerJobLimit|QOSMaxWallDurationPerJobLimit)/i;
 
-/** Exit codes of the job side that mean "another one holds the claim". */
-const FENCED = new Set([75, 76]);
+/** Exit codes of the job side that mean "another one holds the claim", or that its site's lease was over. */
+const FENCED = new Set([75, 76, 77]);
 
 const FREE = new Set<LossCause>(['node-fail', 'preempted', 'missing']);
 

@@ -35,7 +35,16 @@ export class PonteStack extends Stack {
     campaign.machine.grantStartExecution(intake.take);
     campaign.machine.grantExecution(intake.take, 'states:DescribeExecution');
     this.starters = [campaign.machine.role, intake.machine.role, ...(intake.take.role ? [intake.take.role] : [])];
-    const agent = new AgentAccess(this, 'Agent', { storage, campaign });
+    // Apart from the metadata, so that a site can neither read nor change those. What is lost here costs time only.
+    const leases = new Table(this, 'Leases', {
+      partitionKey: { name: 'pk', type: AttributeType.STRING },
+      sortKey: { name: 'sk', type: AttributeType.STRING },
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      encryption: TableEncryption.AWS_MANAGED,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    const agent = new AgentAccess(this, 'Agent', { storage, campaign, leases });
     const alarms = new Alarms(this, 'Alarms', { intake, campaign });
 
     const outputs = {
@@ -44,6 +53,7 @@ export class PonteStack extends Stack {
       QuarantineBucket: storage.quarantine.bucketName,
       DeliveryBucket: storage.delivery.bucketName,
       TableName: table.tableName,
+      LeaseTable: leases.tableName,
       IntakeQueueUrl: intake.queue.queue.queueUrl,
       JobQueueUrl: campaign.jobs.queue.queueUrl,
       ChunkMachineArn: intake.machine.stateMachineArn,

@@ -23,7 +23,12 @@ export interface SlurmSite {
 export interface SiteOptions {
   readonly home: string;
   readonly handle: CloudHandle;
-  readonly outputs: { readonly JobQueueUrl?: string; readonly LakeBucket?: string; readonly AgentRoleArn?: string };
+  readonly outputs: {
+    readonly JobQueueUrl?: string;
+    readonly LakeBucket?: string;
+    readonly AgentRoleArn?: string;
+    readonly LeaseTable?: string;
+  };
   readonly rail: RailEnvironment;
   /** The Slurm to submit to, or null for the built-in scheduler. */
   readonly slurm: SlurmSite | null;
@@ -83,8 +88,8 @@ function launch(home: string, handle: CloudHandle, configuration: string): Promi
 
 function siteConfiguration({ home, handle, outputs, rail, slurm }: SiteOptions) {
   const files = siteFiles(home);
-  const { JobQueueUrl, LakeBucket, AgentRoleArn } = outputs;
-  if (!JobQueueUrl || !LakeBucket || !AgentRoleArn) {
+  const { JobQueueUrl, LakeBucket, AgentRoleArn, LeaseTable } = outputs;
+  if (!JobQueueUrl || !LakeBucket || !AgentRoleArn || !LeaseTable) {
     throw new InvariantError('the deployed stack lacks outputs that the agent needs', {
       code: 'OUTPUTS_INCOMPLETE',
       hint: 'Deploy again: ponte local reset, then ponte local up.',
@@ -99,6 +104,7 @@ function siteConfiguration({ home, handle, outputs, rail, slurm }: SiteOptions) 
     endpoint: handle.url,
     queueUrl: JobQueueUrl,
     lakeBucket: LakeBucket,
+    leaseTable: LeaseTable,
     credentials: { roleArn: AgentRoleArn },
     scratch: files.scratch,
     journal: files.journal,

@@ -3,6 +3,8 @@
 Usage: job.py FOLDER INDEX
 
 FOLDER/run.json        {"command": [...], "environment": {...}, "heartbeatSeconds": 5, "staleSeconds": 20}
+FOLDER/lease           its agent touches it while the work is this site's; with "leaseSeconds" in run.json nothing runs
+                       once it is older, because then another site may have taken the work over
 FOLDER/tasks/INDEX.json   the worker's task file; its path is the command's last argument
 FOLDER/claims/INDEX.N     who runs the task; the holder is the highest N, and touches it while its worker lives
 
@@ -15,6 +17,7 @@ Exit codes: the worker's own (128 + signal when it was killed), or
   64  the folder or the task cannot be read
   75  another process holds the claim and shows life
   76  the claim was lost while the worker ran; the worker was killed
+  77  the site's lease was over; the worker was killed, or did not start
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-UNREADABLE, HELD_BY_ANOTHER, CLAIM_LOST = 64, 75, 76
+UNREADABLE, HELD_BY_ANOTHER, CLAIM_LOST, LEASE_OVER = 64, 75, 76, 77
 PR_SET_PDEATHSIG = 1
 
 
@@ -102,16 +105,26 @@ def is_finished(task: dict[str, Any]) -> bool:
     return all(os.path.exists(unit["exitRecord"]) for unit in task["units"])
 
 
-def supervise(worker: subprocess.Popen[bytes], claim: Claim, heartbeat_seconds: float) -> int:
+def lease_is_over(folder: Path, lease_seconds: float | None) -> bool:
+    if lease_seconds is None:
+        return False
+    return not (folder / "lease").exists() or age(folder, "lease") > lease_seconds
+
+
+def supervise(worker: subprocess.Popen[bytes], claim: Claim, folder: Path, run: dict[str, Any]) -> int:
     while True:
         try:
-            code = worker.wait(timeout=heartbeat_seconds)
+            code = worker.wait(timeout=run["heartbeatSeconds"])
             return code if code >= 0 else 128 - code
         except subprocess.TimeoutExpired:
             if claim.is_lost():
                 os.killpg(worker.pid, signal.SIGKILL)
                 worker.wait()
                 return CLAIM_LOST
+            if lease_is_over(folder, run.get("leaseSeconds")):
+                os.killpg(worker.pid, signal.SIGKILL)
+                worker.wait()
+                return LEASE_OVER
             claim.touch()
 
 
@@ -125,6 +138,9 @@ def main(folder: Path, index: str) -> int:
         return UNREADABLE
     if is_finished(task):
         return 0
+    if lease_is_over(folder, run.get("leaseSeconds")):
+        print(f"the site's lease of {folder} is over: another site may have the work", file=sys.stderr)
+        return LEASE_OVER
     claim = Claim.take(folder / "claims", index, run["staleSeconds"])
     if claim is None:
         print(f"task {index} of {folder} is held by another process", file=sys.stderr)
@@ -149,7 +165,7 @@ def main(folder: Path, index: str) -> int:
         signal.signal(number, forward)
     if stopped:
         worker.send_signal(signal.SIGTERM)
-    code = supervise(worker, claim, run["heartbeatSeconds"])
+    code = supervise(worker, claim, folder, run)
     # A claim of a worker that ended is dead at once: a retry need not wait until it looks stale.
     os.utime(claim.path, (0, 0))
     return code

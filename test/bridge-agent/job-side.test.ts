@@ -100,6 +100,20 @@ describe('the job side', () => {
     expect(workers()).toHaveLength(1);
   });
 
+  it('neither starts nor goes on once the lease of its site is over', async () => {
+    const run = { ...JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')), leaseSeconds: 1 };
+    writeFileSync(join(folder, 'run.json'), JSON.stringify(run));
+    expect(await start().code).toBe(77);
+    expect(notes()).toEqual([]);
+    hold();
+    writeFileSync(join(folder, 'lease'), '');
+    const { code } = start();
+    await until('a worker', () => workers().length === 1);
+    expect(await code).toBe(77);
+    await until('the end of its worker', () => !existsSync(`/proc/${workers()[0]}/fd/0`));
+    expect(existsSync(join(folder, 'exit', 'unit'))).toBe(false);
+  });
+
   it('started many times at once runs one worker', async () => {
     hold();
     const all = Array.from({ length: 8 }, start);

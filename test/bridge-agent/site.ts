@@ -14,6 +14,7 @@ import { type Digest, sha256 } from '#core/digest.ts';
 import type { BatchPart, JobMessage, ObjectRef } from '#core/job.ts';
 import { outputKey, workPrefix } from '#core/work.ts';
 import { FolderCloud } from '#test/bridge-agent/folder-cloud.ts';
+import { FolderTable } from '#test/bridge-agent/folder-table.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -40,9 +41,8 @@ export class TestSite {
   constructor(root: string, overrides: ConfigurationInput = {}) {
     this.root = root;
     this.overrides = overrides;
-    this.cloud = new FolderCloud(join(root, 'cloud'));
     this.workLog = join(root, 'work.log');
-    this.configuration = agentConfigurationSchema.parse({
+    const configuration = agentConfigurationSchema.parse({
       site: 'test',
       region: 'us-east-1',
       queueUrl: 'http://127.0.0.1/queue',
@@ -57,6 +57,10 @@ export class TestSite {
       intervals: { reconcileSeconds: 0.1, heartbeatSeconds: 0.2, claimHeartbeatSeconds: 0.2, claimStaleSeconds: 2 },
       ...overrides,
     });
+    this.configuration = configuration;
+    const { queueUrl } = configuration;
+    // Sites that share a cloud name its folder as their queue.
+    this.cloud = new FolderCloud(queueUrl.startsWith('file:') ? fileURLToPath(queueUrl) : join(root, 'cloud'));
   }
 
   static create(overrides: ConfigurationInput = {}): TestSite {
@@ -65,11 +69,12 @@ export class TestSite {
 
   /** What an agent of this site runs with; a new scheduler, because the agent closes it. */
   parts(faultPoint?: (name: string) => void): AgentParts {
-    const { scheduler } = this.configuration;
+    const { scheduler, leaseTable } = this.configuration;
     return {
       lake: this.cloud.lake,
       queue: this.cloud.queue,
       callback: this.cloud.callback,
+      leaseTable: leaseTable === undefined ? null : new FolderTable(join(this.cloud.root, leaseTable)),
       scheduler:
         scheduler.kind === 'local'
           ? new LocalScheduler({ ...scheduler, launcher: join(JOB_FOLDER, 'local-task.sh') })
@@ -118,6 +123,14 @@ export class TestSite {
       training,
       heldOut: { fraction: 0.1, seed: 1 },
     };
+  }
+
+  /** Every start of a unit, with the process that did it. */
+  startedBy(): readonly { readonly unitId: string; readonly pid: string }[] {
+    if (!existsSync(this.workLog)) return [];
+    const lines = readFileSync(this.workLog, 'utf8').split('\n');
+    const starts = lines.filter((line) => line.startsWith('start ')).map((line) => line.split(' '));
+    return starts.map(([, unitId = '', pid = '']) => ({ unitId, pid }));
   }
 
   /** Lines of the fake worker: `start UNIT PID` and `record UNIT PID`. */

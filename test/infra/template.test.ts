@@ -83,6 +83,9 @@ describe('the stack', () => {
     const actions = statements.flatMap(({ Action }) => Action).sort();
 
     expect(actions).toEqual([
+      'dynamodb:GetItem',
+      'dynamodb:PutItem',
+      'dynamodb:UpdateItem',
       's3:AbortMultipartUpload',
       's3:GetObject',
       's3:ListBucket',
