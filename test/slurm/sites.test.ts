@@ -29,5 +29,5 @@ it.skipIf(noSlurm !== null)(
       rmSync(folder, { recursive: true, force: true });
     }
   },
-  300_000,
+  540_000,
 );
