@@ -35,7 +35,7 @@ export type Recipe = z.infer<typeof recipeSchema>;
  * The version of the SQL in core/skinny-sql.ts. Raise it with any change that changes a derived byte: it is part of the
  * recipe's digest, so the plan sees that parts must be derived again.
  */
-const DERIVATION_VERSION = 2;
+const DERIVATION_VERSION = 3;
 
 /** Equal digest means equal skinny parts for equal chunks. */
 export function recipeDigest(recipe: Recipe, profile: Profile): Digest {

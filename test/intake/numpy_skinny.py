@@ -60,7 +60,7 @@ count = source.num_rows
 reddening = np.zeros(count)
 if "dereddening" in recipe:
     reddening = ebv_of_map() if has_map else column(profile["ebv"])
-    reddening = np.where(np.isfinite(reddening) & (reddening >= 0), reddening, np.nan)
+    reddening = np.where((reddening >= 0) & (reddening < 100), reddening, np.nan)
 unit = 10.0 ** recipe["decimals"]
 with np.errstate(all="ignore"):
     for band in "ugrizy":
@@ -76,11 +76,12 @@ with np.errstate(all="ignore"):
             error = 2.5 / np.log(10) * error / value
         else:
             magnitude = value
+        usable &= (np.abs(magnitude) < 1000) & (error < 1000)
         coefficient = recipe.get("dereddening", {}).get("coefficients", {}).get(band, 0.0)
         magnitude = magnitude - coefficient * reddening
-        usable &= np.isfinite(magnitude) & (np.abs(magnitude) < 1e30) & (error < 1e30)
-        rounded_error = np.maximum(np.floor(error * unit + 0.5) / unit, 1 / unit)
-        expected["mag_" + band] = np.where(usable, np.floor(magnitude * unit + 0.5) / unit, np.nan)
+        usable &= np.isfinite(magnitude)
+        rounded_error = np.maximum(np.rint(error * unit) / unit, 1 / unit)
+        expected["mag_" + band] = np.where(usable, np.rint(magnitude * unit) / unit, np.nan)
         expected["magerr_" + band] = np.where(usable, rounded_error, np.nan)
     keep = np.full(count, True)
     if "cut" in recipe:
