@@ -8,10 +8,14 @@ import {
   SendTaskSuccessCommand,
   type SFNClient,
   StartExecutionCommand,
+  StopExecutionCommand,
   TaskDoesNotExist,
   TaskTimedOut,
 } from '@aws-sdk/client-sfn';
 import type { Started, TaskCallback, Workflow } from '#core/ports.ts';
+
+/** The limit of a `cause`, in characters. */
+const CAUSE_CHARACTERS = 32_768;
 
 /** One state machine. */
 export class StateMachine implements Workflow {
@@ -41,9 +45,21 @@ export class StateMachine implements Workflow {
     return status === 'RUNNING' || status === 'PENDING_REDRIVE';
   }
 
+  /** Ends an execution with what it has started; its task tokens are void from then on. One that has ended stays as it is. */
+  async stop(name: string, cause: string): Promise<void> {
+    const executionArn = this.#executionArn(name);
+    try {
+      await this.#client.send(
+        new StopExecutionCommand({ executionArn, error: 'Stopped', cause: cause.slice(0, CAUSE_CHARACTERS) }),
+      );
+    } catch (error) {
+      if (!(error instanceof ExecutionDoesNotExist)) throw error;
+    }
+  }
+
   /** Null when there never was such an execution, or not within the 90 days that they are kept. */
   async #status(name: string): Promise<ExecutionStatus | null> {
-    const executionArn = `${this.#arn.replace(':stateMachine:', ':execution:')}:${name}`;
+    const executionArn = this.#executionArn(name);
     try {
       const { status } = await this.#client.send(new DescribeExecutionCommand({ executionArn }));
       return status ?? null;
@@ -52,10 +68,11 @@ export class StateMachine implements Workflow {
       throw error;
     }
   }
-}
 
-/** The limit of SendTaskFailure's `cause`, in characters. */
-const CAUSE_CHARACTERS = 32_768;
+  #executionArn(name: string): string {
+    return `${this.#arn.replace(':stateMachine:', ':execution:')}:${name}`;
+  }
+}
 
 export class StepFunctionsCallback implements TaskCallback {
   readonly #client: SFNClient;

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { DynamoDbTable } from '#adapters/dynamodb-table.ts';
 import { S3ObjectStore } from '#adapters/s3-object-store.ts';
 import { SqsQueue } from '#adapters/sqs-queue.ts';
-import { StepFunctionsCallback } from '#adapters/step-functions.ts';
+import { StateMachine, StepFunctionsCallback } from '#adapters/step-functions.ts';
 import { ponteHome } from '#cli/home.ts';
 import { InputError } from '#core/errors.ts';
 import type { MessageQueue, TaskCallback } from '#core/ports.ts';
@@ -64,6 +64,7 @@ export interface Cloud {
   readonly delivery: S3ObjectStore;
   readonly intake: MessageQueue;
   readonly callback: TaskCallback;
+  readonly campaignMachine: Pick<StateMachine, 'stop'>;
   readonly outputs: ContextFile['outputs'];
   /** The ARN that signs this command's requests. */
   identity(): Promise<string>;
@@ -73,6 +74,7 @@ export async function openCloud(home = ponteHome()): Promise<Cloud> {
   const { outputs, environment } = await readContext(home);
   for (const [name, value] of Object.entries(environment)) process.env[name] ??= value;
   const s3 = new S3Client({});
+  const sfn = new SFNClient({});
   return {
     table: new DynamoDbTable(new DynamoDBClient({}), outputs.TableName),
     landing: new S3ObjectStore(s3, outputs.LandingBucket),
@@ -80,7 +82,8 @@ export async function openCloud(home = ponteHome()): Promise<Cloud> {
     quarantine: new S3ObjectStore(s3, outputs.QuarantineBucket),
     delivery: new S3ObjectStore(s3, outputs.DeliveryBucket),
     intake: new SqsQueue(new SQSClient({}), outputs.IntakeQueueUrl),
-    callback: new StepFunctionsCallback(new SFNClient({})),
+    callback: new StepFunctionsCallback(sfn),
+    campaignMachine: new StateMachine(sfn, outputs.CampaignMachineArn),
     outputs,
     identity: async () => (await new STSClient({}).send(new GetCallerIdentityCommand({}))).Arn ?? 'unknown',
   };

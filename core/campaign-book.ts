@@ -19,7 +19,7 @@ import type { ObjectRef } from '#core/job.ts';
 import { objectRefSchema } from '#core/job.ts';
 import { type ChunkEvent, mayMove, type nextState } from '#core/life-cycle.ts';
 import { EXPECTED_PREFIX, expectedChunkSchema, releasePartition } from '#core/release.ts';
-import { ROW_EXISTS, ROW_IS_NEW, scan, type Table } from '#core/table.ts';
+import { equals, ROW_EXISTS, ROW_IS_NEW, scan, type Table } from '#core/table.ts';
 
 export async function readCampaign(table: Table, campaign: string): Promise<CampaignRow> {
   const row = await table.get(campaignKey(campaign));
@@ -46,7 +46,10 @@ export async function readPlannedRelease(table: Table, name: string, plan: Diges
   });
 }
 
-/** Opens a campaign once; a retry of the plan finds it, and one that had failed or paused is at work again. */
+/**
+ * Opens a campaign once; a retry of the plan finds it, and one that had failed or paused is at work again.
+ * @throws {InputError} `CAMPAIGN_STOPPED`: only a person lets it go on.
+ */
 export async function openCampaign(table: Table, row: Omit<CampaignRow, 'failure' | 'catalogue'>): Promise<void> {
   await table.write([{ kind: 'put', item: { ...campaignKey(row.campaign), ...row }, when: [ROW_IS_NEW] }]);
   await table.write([
@@ -63,9 +66,35 @@ export async function openCampaign(table: Table, row: Omit<CampaignRow, 'failure
       item: { ...campaignIndexKey(row.release, row.campaign), campaign: row.campaign, execution: row.execution },
     },
   ]);
+  const { state, failure } = await readCampaign(table, row.campaign);
+  if (state !== 'stopped') return;
+  throw new InputError(`the campaign ${row.campaign} was ${failure ?? 'stopped'}`, {
+    code: 'CAMPAIGN_STOPPED',
+    hint: `ponte campaign resume ${row.campaign} lets it go on.`,
+  });
 }
 
-/** Stamps the beginning of a stage; the first stamp of a stage stays. */
+/** Ends a campaign that works, pauses or failed, by a person's word. False when there was nothing to stop. */
+export const stopCampaign = async (table: Table, campaign: string, words: string): Promise<boolean> => {
+  const states = [...CAMPAIGN_STAGES.filter((stage) => stage !== 'delivered'), 'failed', 'paused'];
+  const { written } = await table.write([
+    {
+      kind: 'update',
+      key: campaignKey(campaign),
+      set: { state: 'stopped', failure: words },
+      when: [{ kind: 'oneOf', attribute: 'state', values: states }],
+    },
+  ]);
+  return written;
+};
+
+/** A stopped campaign may be asked for again. */
+export const unstopCampaign = (table: Table, campaign: string) =>
+  table.write([
+    { kind: 'update', key: campaignKey(campaign), set: { state: 'paused' }, when: [equals('state', 'stopped')] },
+  ]);
+
+/** Stamps the beginning of a stage; the first stamp of a stage stays. What still runs in a stopped campaign enters none. */
 export async function enterStage(table: Table, campaign: string, stage: CampaignStage, now: Date): Promise<void> {
   const { stages } = await readCampaign(table, campaign);
   await table.write([
@@ -73,6 +102,7 @@ export async function enterStage(table: Table, campaign: string, stage: Campaign
       kind: 'update',
       key: campaignKey(campaign),
       set: { state: stage, stages: { ...stages, [stage]: stages[stage] ?? now.toISOString() } },
+      when: [{ kind: 'oneOf', attribute: 'state', values: [...CAMPAIGN_STAGES, 'failed', 'paused'] }],
     },
   ]);
 }

@@ -8,6 +8,7 @@ import { campaignReport } from '#cli/operations/campaign-report.ts';
 import { type CampaignView, findCampaign, viewCampaign } from '#cli/operations/look.ts';
 import { resumeCampaign } from '#cli/operations/resume-campaign.ts';
 import { saveReport } from '#cli/operations/save-report.ts';
+import { stopCampaign } from '#cli/operations/stop-campaign.ts';
 import { answer, type OutputOptions, progress } from '#cli/output.ts';
 import { reportText } from '#cli/report-text.ts';
 import { readRelease } from '#core/chunk-book.ts';
@@ -47,8 +48,27 @@ export function campaignCommand(program: Command): void {
       }),
     );
   campaign
+    .command('stop')
+    .description('end a campaign now and cancel its jobs; what is finished stays')
+    .argument('<campaign>', 'a campaign, or a release with one campaign')
+    .requiredOption('--reason <text>', 'why; it stands on the campaign')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  ponte campaign stop dc2-demo --reason "the templates are wrong"')
+    .action((name: string, options: OutputOptions & { reason: string }) =>
+      answer(options, async () => {
+        const cloud = await openCloud();
+        const id = await findCampaign(cloud, name);
+        const { state, failure } = await stopCampaign(cloud, id, options.reason);
+        return {
+          json: { campaign: id, state, failure },
+          text: `${id} is ${failure ?? state}; the sites cancel its jobs at their next heartbeat, within a minute`,
+          next: `ponte campaign resume ${id}`,
+        };
+      }),
+    );
+  campaign
     .command('resume')
-    .description('go on with a paused campaign; finished work is not done again')
+    .description('go on with a paused or stopped campaign; finished work is not done again')
     .argument('<campaign>', 'a campaign, or a release with one campaign')
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExample:\n  ponte campaign resume dc2-demo')
@@ -157,6 +177,7 @@ function nextOf(view: CampaignView): string | null {
   const { campaign, approval } = view;
   if (campaign.state === 'failed') return `ponte chunks ${campaign.release}`;
   if (campaign.state === 'paused') return `ponte budget show ${campaign.campaign}`;
+  if (campaign.state === 'stopped') return `ponte campaign resume ${campaign.campaign}`;
   if (campaign.state === 'delivered') return 'ponte deliveries';
   if (waitsForPerson(view))
     return `ponte approve ${campaign.campaign} --report ${approval?.report.sha256.slice(0, 12)}`;
