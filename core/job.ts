@@ -169,7 +169,7 @@ export const returnedObjectSchema = objectRefSchema.extend({
 });
 export type ReturnedObject = z.infer<typeof returnedObjectSchema>;
 
-/** The result document the agent puts at `{outputPrefix}/result.json`, and that the verify step reads. */
+/** The result document the agent puts at `{outputPrefix}/result.json`, or apart by its site's lease, and that the verify step reads. */
 export const jobResultSchema = z.strictObject({
   version: z.literal(1),
   workKey: digestSchema,

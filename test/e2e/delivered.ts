@@ -110,8 +110,13 @@ async function firstPart(home: string) {
 async function pdfOf(home: string, pointsKey: string, unitId: string): Promise<string> {
   const { lake } = await openCloud(home);
   const prefix = pointsKey.slice(0, pointsKey.lastIndexOf(`/${unitId}/`));
-  const bytes = await lake.getBytes(`${prefix}/result.json`);
-  const result = jobResultSchema.parse(JSON.parse(new TextDecoder().decode(bytes ?? undefined)));
-  const pdf = result.outputs.find((output) => output.unitId === unitId && output.name === 'pdf');
-  return z.string().parse(pdf?.key);
+  const keys: string[] = [];
+  // One per lease of a site under which the job came to an end.
+  for await (const { key } of lake.list(`${prefix}/result`)) {
+    const result = jobResultSchema.parse(JSON.parse(new TextDecoder().decode((await lake.getBytes(key)) ?? undefined)));
+    const pdf = result.outputs.find((output) => output.unitId === unitId && output.name === 'pdf');
+    if (pdf) keys.push(pdf.key);
+  }
+  expect(new Set(keys).size).toBe(1);
+  return z.string().parse(keys[0]);
 }
