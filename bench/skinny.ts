@@ -1,10 +1,12 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withDatabase } from '#adapters/duckdb.ts';
+import { z } from 'zod';
+import { quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
 import type { Bench, BenchRun } from '#bench/bench.ts';
 import { type Command, inTurn, median, medianRatio } from '#bench/paired.ts';
 import { RECIPE } from '#bench/skinny/engine.ts';
 import { unwanted } from '#bench/skinny/unwanted.ts';
+import { INDEX_COLUMN } from '#core/healpix.ts';
 import { ensurePythonEnvironment } from '#local/python-environment.ts';
 import { writeSurveyChunk } from '#test/fixtures/survey-chunk.ts';
 
@@ -46,6 +48,11 @@ async function measureSkinny({ folder, home, options, say, figure }: BenchRun): 
     magnitudes: await script('magnitudes', 'magnitudes'),
     parts: await script('derive', 'parts'),
     partsAndSummary: await script('derive', 'summary', 'summary'),
+    start: await script('steps', 'start', 'start'),
+    arithmetic: await script('steps', 'arithmetic', 'arithmetic'),
+    index: await script('steps', 'index', 'index'),
+    table: await script('steps', 'table', 'table'),
+    order: await script('steps', 'order', 'order'),
     pandas: { argv: [python, '-W', 'ignore', pandas, ...(await into('pandas')), String(RECIPE.maxRowsPerPart)] },
   } satisfies Record<string, Command>;
 
@@ -73,6 +80,16 @@ async function measureSkinny({ folder, home, options, say, figure }: BenchRun): 
   const faster = medianRatio(cpu('pandas'), cpu('parts'));
   figure({ name: 'times_as_fast_as_pandas', value: faster, unit: 'ratio', better: 'higher', aim: 2 });
   figure({ name: 'bytes_to_pandas', value: bytes.parts / bytes.pandas, unit: 'ratio', better: 'lower', aim: 0.4 });
+  // Where the time goes: what each step adds to the one before it.
+  const steps = ['start', 'arithmetic', 'index', 'table', 'order', 'parts'] as const;
+  for (const [number, step] of steps.entries()) {
+    const before = steps[number - 1];
+    const seconds = median(cpu(step)) - (before === undefined ? 0 : median(cpu(before)));
+    figure({ name: `cpu_seconds_of_${step}`, value: seconds, unit: 's', ...told });
+  }
+  const keys = await bytesOfKeys(join(folder, 'parts'));
+  figure({ name: 'bytes_of_keys', value: keys, unit: 'bytes', ...told });
+  figure({ name: 'cpu_seconds_of_copy', value: median(cpu('copy')), unit: 's', ...told });
   figure({ name: 'pandas_peak_memory', value: peak('pandas'), unit: 'MiB', ...told });
 }
 
@@ -81,4 +98,14 @@ async function sizeOf(folder: string): Promise<number> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.parquet'));
   const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size));
   return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** What the columns take that are as good as random numbers: id, coordinates and their index. */
+async function bytesOfKeys(folder: string): Promise<number> {
+  const files = quoteLiteral(join(folder, '*.parquet'));
+  const [row] = await withDatabase({}, (database) =>
+    database.rows(`SELECT sum(total_compressed_size)::DOUBLE AS bytes FROM parquet_metadata(${files})
+      WHERE path_in_schema IN ('objectId', 'ra', 'dec', ${quoteLiteral(INDEX_COLUMN)})`),
+  );
+  return z.object({ bytes: z.number() }).parse(row).bytes;
 }
