@@ -1,10 +1,12 @@
 import { inspectChunk } from '#adapters/chunk-inspector.ts';
 import { type ChunkSource, openChunk, type ReferenceFiles } from '#adapters/chunk-source.ts';
 import { type Database, readingFailure } from '#adapters/duckdb.ts';
+import { readUnits } from '#adapters/unit-reader.ts';
 import { readValues } from '#adapters/value-reader.ts';
 import type { Digest } from '#core/digest.ts';
 import { type ChunkExpectation, type Finding, judgeChunk, judgeOrigin, refuses, unreadable } from '#core/integrity.ts';
 import { type Profile, profileOfFile } from '#core/profile.ts';
+import { judgeUnits } from '#core/units.ts';
 import { judgeValues } from '#core/value-judgement.ts';
 import type { ValueStatistics } from '#core/value-statistics.ts';
 
@@ -50,7 +52,12 @@ export async function examineChunk(
     bounds: files.tracts?.path ?? null,
   });
   if (values.kind === 'unreadable') return { kind: 'refused', findings: [unreadable(values.reason)] };
-  const judged = [...judgeOrigin(expected, profile, waived), ...judgeValues(values.statistics, source.profile, waived)];
+  const units = await readUnits(database, file.path);
+  const judged = [
+    ...judgeOrigin(expected, profile, waived),
+    ...judgeUnits(units, source.profile, waived),
+    ...judgeValues(values.statistics, source.profile, waived),
+  ];
   const findings = judged.filter(({ severity }) => severity !== 'note');
   if (findings.some(refuses)) return { kind: 'refused', findings };
   return { kind: 'accepted', findings, values: values.statistics, source };

@@ -11,6 +11,8 @@ export type Severity = (typeof SEVERITIES)[number];
 export const VALUE_CHECKS = {
   /** Nobody said which bytes were meant: damage that leaves a file readable would go unnoticed. 1 where so, else 0. */
   UNVERIFIED: { severity: 'refuse', limit: 0 },
+  /** Columns of which the file itself says another unit than the profile. */
+  COLUMN_UNIT: { severity: 'refuse', limit: 0 },
   /** Rows without a number in a band: null, NaN or infinite. A survey that ends part-way through a tract has many. */
   BAND_EMPTY: { severity: 'flag', limit: 0.9 },
   /** Rows that are a sentinel or a flux that is not positive: "not detected". */

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 /** What each zone may import besides its own files: aliases of our zones, and packages. */
 const ALLOWED: Readonly<Record<string, { readonly zones: readonly string[]; readonly packages: RegExp }>> = {
   core: { zones: ['core', 'schemas'], packages: /^(zod|node:crypto)$/ },
-  adapters: { zones: ['core', 'adapters'], packages: /^(zod|node:.+|@aws-sdk\/.+|@duckdb\/node-api)$/ },
+  adapters: { zones: ['core', 'adapters'], packages: /^(zod|node:.+|@aws-sdk\/.+|@duckdb\/node-api|yaml)$/ },
   functions: {
     zones: ['core', 'adapters', 'functions'],
     packages: /^(zod|node:.+|@middy\/core|@aws-sdk\/.+|@aws-lambda-powertools\/.+)$/,
