@@ -14,6 +14,7 @@ import { resumeSite, siteFiles } from '#local/site.ts';
 import { uploadAtOnce } from '#test/e2e/at-once.ts';
 import { expectEachPartOnce, expectPlainRail, expectWholeTable } from '#test/e2e/delivered.ts';
 import { DemoHome, log, pythonHome } from '#test/e2e/demo-home.ts';
+import { attemptsOf, type Exhausted, leaveRoomForOneJob, raiseAndResume } from '#test/e2e/half-budget.ts';
 import { type Interrupted, interruptStart } from '#test/e2e/interrupted-start.ts';
 import { uploadFiveTimesOutOfOrder } from '#test/e2e/uploads.ts';
 import { ponte, ponteJson } from '#test/e2e/verbs.ts';
@@ -27,6 +28,7 @@ describe('from an upload to a federated table, with the agent killed on the way'
   let result: DemoResult;
   let interrupted: Interrupted;
   let kills = 0;
+  let exhausted: Exhausted | undefined;
 
   async function killAgent(): Promise<void> {
     const files = siteFiles(machine.home);
@@ -62,7 +64,10 @@ describe('from an upload to a federated table, with the agent killed on the way'
     machine = await DemoHome.create();
     interrupted = await interruptStart(machine.home, /still informing/);
     const onState = async (state: string) => {
-      if (state === 'estimating') await breakThings();
+      const [campaign = ''] = await campaignsOf(machine.home);
+      if (state === 'approval' && !exhausted) await leaveRoomForOneJob(machine.home, campaign);
+      if (state === 'estimating' && kills === 0) await breakThings();
+      if (state === 'paused') exhausted = await raiseAndResume(machine.home, campaign, 1_000_000);
     };
     result = await runDemo({ home: machine.home, pythonHome, log, scheduler: 'local', onState });
   }, WHOLE_WAY_MS);
@@ -82,6 +87,19 @@ describe('from an upload to a federated table, with the agent killed on the way'
   it('estimates every part once with every algorithm, and keeps the books even', { timeout: 60_000 }, () =>
     expectEachPartOnce(machine.home, result),
   );
+
+  it('stops below its cap, says what is not done, and finishes after a raise without repeating work', async () => {
+    const attempts = await attemptsOf(machine.home, result.report.campaign.campaign);
+    const estimates = attempts.filter(({ facts }) => facts?.kind === 'estimate').length;
+
+    expect(exhausted?.spentMicroUsd).toBeLessThanOrEqual(exhausted?.capMicroUsd ?? 0);
+    expect(exhausted?.heldMicroUsd).toBe(0);
+    expect(exhausted?.failure).toMatch(/put off|leaves/);
+    expect(exhausted?.estimatesDone).toBe(1);
+    expect(exhausted?.jobsPutOff).toBe(estimates - 1);
+    expect(attempts.map(({ attempt, outcome }) => [attempt, outcome])).toEqual(attempts.map(() => [1, 'succeeded']));
+    expect(new Set(attempts.map(({ work }) => work)).size).toBe(attempts.length);
+  });
 
   it.each(['bpz', 'fzboost'])(
     'gives the p(z) of a plain RAIL call, bit for bit: %s',
