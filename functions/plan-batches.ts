@@ -22,17 +22,29 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
   const { spec } = (await readPlannedRelease(table, row.release, row.planDigest)).release;
   await enterStage(table, campaign, 'estimating', clock.now());
   await moveChunks(table, row.release, 'estimate');
-  const orders: JobOrder[] = [];
+  const batches: { readonly id: Digest; readonly ref: ObjectRef }[] = [];
   const flush = async (parts: readonly BatchPart[]) => {
     const batch: Batch = { version: 1, batchId: batchId(parts), parts: [...parts] };
     const ref: ObjectRef = await writeDocument(lake, `campaigns/${campaign}/batches/${batch.batchId}.json`, batch);
-    for (const algorithm of spec.campaign.algorithms) {
-      orders.push({ kind: 'estimate', campaign, release: row.release, algorithm, batchId: batch.batchId, batch: ref });
-    }
+    batches.push({ id: batch.batchId, ref });
   };
   for await (const batch of inBatches(releaseParts(table, row.release), spec.campaign.partsPerBatch)) {
     await flush(batch.map(batchPart));
   }
+  // Digests are as good as random numbers: the jobs that are done first are a fair sample of the sky, which estimates go by.
+  const inOrder = batches.toSorted((one, other) => (one.id < other.id ? -1 : 1));
+  const orders = inOrder.flatMap(({ id, ref }) =>
+    spec.campaign.algorithms.map(
+      (algorithm): JobOrder => ({
+        kind: 'estimate',
+        campaign,
+        release: row.release,
+        algorithm,
+        batchId: id,
+        batch: ref,
+      }),
+    ),
+  );
   const list = await writeDocument(lake, `campaigns/${campaign}/orders.json`, orders);
   log.info('Campaign:Batched', { campaign, orders: orders.length });
   return { bucket: lake.bucket, key: list.key };

@@ -46,7 +46,9 @@ export async function writeInput(folder: string, rows: number): Promise<number> 
 const columnsOf = (name: string) => [...ESTIMATE_SUFFIXES.map((suffix) => `${name}_${suffix}`), `${name}_flags`];
 
 const estimates = (uniform: (salt: number) => string) => (name: string, index: number) =>
-  ESTIMATE_SUFFIXES.map((suffix, at) => `(3 * ${uniform(10 + 10 * index + at)})::FLOAT AS ${name}_${suffix}`)
+  ESTIMATE_SUFFIXES.map(
+    (suffix, at) => `(${suffix === 'odds' ? 1 : 3} * ${uniform(10 + 10 * index + at)})::FLOAT AS ${name}_${suffix}`,
+  )
     .concat(`0::INTEGER AS ${name}_flags`)
     .join(', ');
 

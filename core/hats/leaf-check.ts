@@ -50,6 +50,7 @@ export function rowRules(pixel: Pixel, { coordinates, algorithms }: TableShape):
 function algorithmRules(algorithm: string): readonly RowRule[] {
   const column = (suffix: string) => quoteIdentifier(`${algorithm}_${suffix}`);
   const estimates = ESTIMATE_SUFFIXES.map(column);
+  const odds = column('odds');
   const flags = column(FLAGS_SUFFIX);
   const anyOf = (condition: (name: string) => string) => estimates.map(condition).join(' OR ');
   const present = `coalesce(${estimates.join(', ')}) IS NOT NULL`;
@@ -66,6 +67,11 @@ function algorithmRules(algorithm: string): readonly RowRule[] {
       code: 'VALUE_OUT_OF_RANGE',
       complaint: `have an estimate of ${algorithm} outside ${min} to ${max}`,
       broken: anyOf((name) => `(isfinite(${name}) AND (${name} < ${min} OR ${name} > ${max}))`),
+    },
+    {
+      code: 'VALUE_OUT_OF_RANGE',
+      complaint: `have odds of ${algorithm} outside 0 to 1`,
+      broken: `isfinite(${odds}) AND (${odds} < 0 OR ${odds} > 1)`,
     },
     {
       code: 'INTERVAL_REVERSED',

@@ -31,7 +31,7 @@ export const FINDING_CODES = {
   INDEX_WRONG: 'an index is not that of the coordinates',
   ID_NOT_UNIQUE: 'an objectId occurs more than once',
   VALUE_NOT_FINITE: 'an estimate is not a finite number',
-  VALUE_OUT_OF_RANGE: 'an estimate is outside the range of redshifts',
+  VALUE_OUT_OF_RANGE: 'an estimate is outside the range of redshifts, or odds are no probability',
   INTERVAL_REVERSED: 'the ends of an interval are in the wrong order',
   ESTIMATE_PARTIAL: 'only some of the estimates of an algorithm are there',
   ESTIMATE_UNEXPLAINED: 'an estimate is missing and no flag says why',
