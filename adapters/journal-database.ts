@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import type { z } from 'zod';
+import { makeFolder } from '#adapters/folder.ts';
 import { JOURNAL_DDL } from '#adapters/journal-rows.ts';
 import type { Digest } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
@@ -35,7 +35,7 @@ export abstract class JournalDatabase {
       this.#database = new DatabaseSync(options.path, { readOnly: true });
       return;
     }
-    mkdirSync(dirname(options.path), { recursive: true });
+    makeFolder(dirname(options.path));
     this.#lock = lock(`${options.path}.lock`);
     this.#database = new DatabaseSync(options.path);
     this.#database.exec('pragma journal_mode = wal; pragma synchronous = full;');

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '#adapters/folder.ts';
 import { sessionMembers, signalProcess } from '#adapters/linux-process.ts';
 import { LocalJob, type LocalTaskState, type Mark } from '#adapters/local-scheduler-job.ts';
 import type {
@@ -57,7 +58,7 @@ export class LocalScheduler implements Scheduler {
 
   constructor(options: LocalSchedulerOptions) {
     this.#options = options;
-    mkdirSync(options.stateFolder, { recursive: true });
+    makeFolder(options.stateFolder);
     const jobs = readdirSync(options.stateFolder)
       .map((name) => LocalJob.open(join(options.stateFolder, name)))
       .filter((job) => job !== null)

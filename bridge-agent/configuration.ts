@@ -58,7 +58,7 @@ const limitsSchema = z.strictObject({
 const intervalsSchema = z.strictObject({
   reconcileSeconds: z.number().positive().default(15),
   /** Between two signs of life to the cloud; its HeartbeatSeconds must be at least three times as long. */
-  heartbeatSeconds: z.number().positive().default(60),
+  heartbeatSeconds: z.number().positive().default(30),
   /** How often the job side touches its claim, and when a claim counts as abandoned. */
   claimHeartbeatSeconds: z.number().positive().default(5),
   claimStaleSeconds: z.number().positive().default(30),

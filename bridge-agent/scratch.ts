@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '#adapters/folder.ts';
 import type { Work } from '#adapters/journal-rows.ts';
 import type { Digest } from '#core/digest.ts';
 import type { ObjectRef } from '#core/job.ts';
@@ -46,7 +47,7 @@ export class WorkFolder {
 
   create(): void {
     for (const name of ['tasks', 'exit', 'claims', 'inputs', 'logs']) {
-      mkdirSync(join(this.root, name), { recursive: true });
+      makeFolder(join(this.root, name));
     }
   }
 
@@ -95,7 +96,7 @@ export class WorkFolder {
 
 /** Replaces a JSON file so that a reader, and a power cut, see the old or the new text and nothing between. */
 export function writeJsonDurably(path: string, value: unknown): void {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   const draft = `${path}.tmp`;
   const file = openSync(draft, 'w');
   try {

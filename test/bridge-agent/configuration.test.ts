@@ -31,7 +31,7 @@ describe('the agent’s configuration', () => {
     expect(await read(least)).toMatchObject({
       scheduler: { kind: 'slurm', accounting: true },
       limits: { maxJobs: 20, tasksPerArray: 8, attempts: 3 },
-      intervals: { reconcileSeconds: 15, heartbeatSeconds: 60 },
+      intervals: { reconcileSeconds: 15, heartbeatSeconds: 30 },
       drain: false,
     });
   });
