@@ -28,10 +28,10 @@ const WORDS: readonly string[] = ['and', 'or', 'not', 'between', 'is', 'null'];
  *
  * Meant as SQL means it: a comparison with NULL is unknown, and only a row for which the whole is true stays.
  */
-export function parseCut(text: string): Cut {
+export function parseCut(text: string, known: readonly string[] = CUT_COLUMNS): Cut {
   if (text.length > LONGEST) return { ok: false, problem: `it has ${text.length} characters; ${LONGEST} at most` };
   try {
-    const parser = new CutParser(tokens(text));
+    const parser = new CutParser(tokens(text), known);
     const sql = parser.whole();
     return { ok: true, sql, columns: [...parser.columns].sort() };
   } catch (error) {
@@ -74,11 +74,13 @@ function tokens(text: string): readonly Token[] {
 class CutParser {
   readonly columns = new Set<string>();
   readonly #tokens: readonly Token[];
+  readonly #known: readonly string[];
   #position = 0;
   #depth = 0;
 
-  constructor(all: readonly Token[]) {
+  constructor(all: readonly Token[], known: readonly string[]) {
     this.#tokens = all;
+    this.#known = known;
   }
 
   whole(): string {
@@ -144,8 +146,8 @@ class CutParser {
     }
     if (sign !== null) throw this.#wrong('a number');
     if (token.kind !== 'word' || WORDS.includes(token.text.toLowerCase())) throw this.#wrong('a column or a number');
-    if (!CUT_COLUMNS.includes(token.text)) {
-      throw new CutError(`there is no column ${token.text} (character ${token.at}); known: ${CUT_COLUMNS.join(', ')}`);
+    if (!this.#known.includes(token.text)) {
+      throw new CutError(`there is no column ${token.text} (character ${token.at}); known: ${this.#known.join(', ')}`);
     }
     this.#position += 1;
     this.columns.add(token.text);

@@ -68,6 +68,8 @@ export const registrationSchema = z.strictObject({
   profile: z.string(),
   recipe: z.string(),
   trainingSet: z.string(),
+  /** Objects for which it is true are trained on: in the language of `core/cut.ts`, with `redshift`. */
+  trainingCut: z.string().min(1).exactOptional(),
   trainingOrigin: originSchema.exactOptional(),
   campaign: campaignSpecSchema,
 });
@@ -80,6 +82,8 @@ export const releaseSpecSchema = z.strictObject({
   profile: profileSchema,
   recipe: recipeSchema,
   trainingSet: objectRefSchema,
+  /** What `trainingSet` is the rest of: the cut, and the file that was cut. */
+  trainingCut: z.strictObject({ cut: z.string(), of: digestSchema }).exactOptional(),
   trainingOrigin: originSchema.exactOptional(),
   campaign: campaignSpecSchema,
   /** Registered configuration of each of the campaign's algorithms, with what one attempt may cost at most. */

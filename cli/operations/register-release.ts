@@ -1,10 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
-import { fileDigest } from '#adapters/file-digest.ts';
 import type { Cloud } from '#cli/context.ts';
 import { ROOT } from '#cli/home.ts';
 import { readJson } from '#cli/operations/read-json.ts';
+import { withTrainingSet } from '#cli/operations/training-set.ts';
 import { type Algorithm, algorithmSchema, configurationDigest, requireAncillary } from '#core/algorithm.ts';
 import { type AncillaryFile, ancillaryFile, needAncillary } from '#core/ancillary.ts';
 import { sha256 } from '#core/digest.ts';
@@ -81,7 +81,7 @@ export async function resolveRegistration(table: Register['table'], path: string
 }
 
 async function resolveSpec(cloud: Resolve, registration: Registration, folder: string): Promise<ReleaseSpec> {
-  const { release, title, campaign, trainingOrigin } = registration;
+  const { release, title, campaign, trainingOrigin, trainingCut } = registration;
   const profile = await readConvention('profiles', registration.profile, profileSchema, folder);
   const recipe = await readConvention('recipes', registration.recipe, recipeSchema, folder);
   const [problem] = recipeProblems(recipe, profile);
@@ -103,17 +103,13 @@ async function resolveSpec(cloud: Resolve, registration: Registration, folder: s
     };
   }
   const training = join(folder, registration.trainingSet);
-  const digest = await fileDigest(training).catch((cause: unknown) => {
-    throw new InputError(`the training set ${registration.trainingSet} cannot be read`, {
-      code: 'TRAINING_SET_MISSING',
-      hint: 'Its path is taken from the folder of the registration file.',
-      cause,
-    });
-  });
-  const trainingSet = await cloud.lake.putFile(`training/${digest}.parquet`, training, digest);
+  const { used: trainingSet, published } = await withTrainingSet(training, trainingCut, (file, digest) =>
+    cloud.lake.putFile(`training/${digest}.parquet`, file, digest),
+  );
   const environment = await readFile(join(ROOT, 'bridge-agent', 'rail', 'requirements.txt'), 'utf8');
   return {
     ...{ release, title, profile, recipe, trainingSet, campaign, algorithms, environmentDigest: sha256(environment) },
+    ...(trainingCut === undefined ? {} : { trainingCut: { cut: trainingCut, of: published } }),
     ...(trainingOrigin ? { trainingOrigin } : {}),
     ...(ancillary.length > 0 ? { ancillary } : {}),
   };

@@ -116,3 +116,41 @@ test.each([
 ])('a registration is refused where %s', async (_what, change, message) => {
   await expect(register({ ...REGISTRATION, release: 'other', ...change })).rejects.toThrow(message);
 });
+
+test('a cut of the training set leaves what it says, is on record, and gives equal bytes', async () => {
+  const rows = `SELECT i AS "objectId", i / 10 AS redshift, (18 + i / 5)::FLOAT AS mag_i, 0.1::FLOAT AS magerr_i FROM range(40) t(i)`;
+  const whole = join(folder, 'spectra.parquet');
+  await withDatabase({ threads: 1 }, (database) => database.run(`COPY (${rows}) TO ${quoteLiteral(whole)}`));
+  const cut = 'mag_i < 24 and redshift between 0.5 and 3';
+  const wanted = { ...REGISTRATION, trainingSet: 'spectra.parquet', trainingCut: cut };
+
+  await register({ ...wanted, release: 'invented-cut' });
+  const again = await register({ ...wanted, release: 'invented-cut' });
+  const { spec } = await readRelease(cloud.table, 'invented-cut');
+
+  expect(again.outcome).toBe('unchanged');
+  expect(spec.trainingCut).toEqual({ cut, of: await fileDigest(whole) });
+  const kept = join(folder, 'kept.parquet');
+  await writeFile(kept, (await cloud.lake.getBytes(spec.trainingSet.key)) ?? '');
+  const count = await withDatabase({ threads: 1 }, (database) =>
+    database.rows(
+      `SELECT count(*)::INTEGER AS rows, min(redshift) AS low, max(mag_i) < 24 AS bright FROM ${parquetRelation([kept])}`,
+    ),
+  );
+  expect(count).toEqual([{ rows: 25, low: 0.5, bright: true }]);
+});
+
+test.each([
+  ['of a column that it has not', 'mag_g < 24', 'cannot be followed'],
+  ['that nobody can read', 'mag_i <', 'cannot be read'],
+  ['of SQL', 'mag_i < 24; DROP TABLE x', 'cannot be read'],
+  ['that keeps nothing', 'redshift > 9', 'keeps no row'],
+])('a cut of the training set %s is refused, and nothing is registered', async (_what, trainingCut, words) => {
+  const wanted = { ...REGISTRATION, release: 'invented-bad', trainingSet: 'spectra.parquet', trainingCut };
+
+  await expect(register(wanted)).rejects.toMatchObject({
+    code: 'TRAINING_CUT_INVALID',
+    message: expect.stringContaining(words),
+  });
+  await expect(readRelease(cloud.table, 'invented-bad')).rejects.toMatchObject({ code: 'RELEASE_UNKNOWN' });
+});
