@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { CfnOutput, RemovalPolicy, Stack, type StackProps, Stage } from 'aws-cdk-lib';
-import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { AttributeType, BillingMode, Table, TableEncryption, type TableProps } from 'aws-cdk-lib/aws-dynamodb';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import { AgentAccess } from '#infra/agent-access.ts';
@@ -10,6 +10,16 @@ import { bundleFunctions } from '#infra/code.ts';
 import { Intake } from '#infra/intake.ts';
 import { Storage } from '#infra/storage.ts';
 
+/** Rows of many kinds under two keys; paid by the call, and not lost with the stack. */
+const ONE_TABLE: TableProps = {
+  partitionKey: { name: 'pk', type: AttributeType.STRING },
+  sortKey: { name: 'sk', type: AttributeType.STRING },
+  billingMode: BillingMode.PAY_PER_REQUEST,
+  encryption: TableEncryption.AWS_MANAGED,
+  pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+  removalPolicy: RemovalPolicy.RETAIN,
+};
+
 /** All of Ponte's cloud. The local cloud gets this very stack. */
 export class PonteStack extends Stack {
   /** The roles that start executions and hand out jobs. */
@@ -18,15 +28,7 @@ export class PonteStack extends Stack {
   constructor(scope: Construct, id: string, props?: StackProps) {
     super(scope, id, props);
     const storage = new Storage(this, 'Storage');
-    const table = new Table(this, 'Metadata', {
-      partitionKey: { name: 'pk', type: AttributeType.STRING },
-      sortKey: { name: 'sk', type: AttributeType.STRING },
-      billingMode: BillingMode.PAY_PER_REQUEST,
-      encryption: TableEncryption.AWS_MANAGED,
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      deletionProtection: true,
-      removalPolicy: RemovalPolicy.RETAIN,
-    });
+    const table = new Table(this, 'Metadata', { ...ONE_TABLE, deletionProtection: true });
     // In the output folder, so that two syntheses at once do not share them.
     const code = bundleFunctions(join(Stage.of(this)?.outdir ?? 'cdk.out', 'bundles'));
     const intake = new Intake(this, 'Intake', { code, storage, table });
@@ -36,14 +38,7 @@ export class PonteStack extends Stack {
     campaign.machine.grantExecution(intake.take, 'states:DescribeExecution');
     this.starters = [campaign.machine.role, intake.machine.role, ...(intake.take.role ? [intake.take.role] : [])];
     // Apart from the metadata, so that a site can neither read nor change those. What is lost here costs time only.
-    const leases = new Table(this, 'Leases', {
-      partitionKey: { name: 'pk', type: AttributeType.STRING },
-      sortKey: { name: 'sk', type: AttributeType.STRING },
-      billingMode: BillingMode.PAY_PER_REQUEST,
-      encryption: TableEncryption.AWS_MANAGED,
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      removalPolicy: RemovalPolicy.RETAIN,
-    });
+    const leases = new Table(this, 'Leases', ONE_TABLE);
     const agent = new AgentAccess(this, 'Agent', { storage, campaign, leases });
     const alarms = new Alarms(this, 'Alarms', { intake, campaign });
 
