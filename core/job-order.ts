@@ -90,9 +90,9 @@ export async function prepareJob(
     return { workKey, message: { ...common(workKey), kind: 'validate', training, heldOut, model } };
   }
   await requireApproval(table, await readCampaign(table, order.campaign));
-  const { archive = false } = spec.campaign;
+  const { archive = false, bisect = false } = spec.campaign;
   const workKey = estimateKey(version, model, parts, archive);
-  return { workKey, message: { ...common(workKey), kind: 'estimate', model, batch: order.batch, archive } };
+  return { workKey, message: { ...common(workKey), kind: 'estimate', model, batch: order.batch, archive, bisect } };
 }
 
 /** The finished work under a key, if anyone ever finished it. */

@@ -44,6 +44,8 @@ export const campaignSpecSchema = z.strictObject({
   partsPerBatch: z.int().positive().max(1000),
   /** Whether RAIL's own p(z) stay in the lake too, as qp HDF5, beside the packed ones that are delivered. */
   archive: z.boolean().exactOptional(),
+  /** Whether a part that an algorithm fails is searched for the rows that cause it. */
+  bisect: z.boolean().exactOptional(),
   /** HATS partitions hold at most this many rows, down to `highestOrder`. */
   partition: z.strictObject({ thresholdRows: z.int().positive(), highestOrder: z.int().min(0).max(10) }),
   /** The campaign never starts work that could take it over any of them; three currencies, never summed. */

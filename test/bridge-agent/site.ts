@@ -103,6 +103,7 @@ export class TestSite {
       model,
       batch,
       archive: false,
+      bisect: false,
     };
   }
 

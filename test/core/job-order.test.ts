@@ -119,6 +119,16 @@ describe('the key of a work', () => {
     expect(new Set(keys).size).toBe(6);
   });
 
+  it('stays the same when failing parts shall be searched, which the message says', async () => {
+    const spec = { ...sampleSpec, campaign: { ...sampleSpec.campaign, bisect: true } };
+    const [plain, searched] = [
+      await prepareJob(table, sampleSpec, estimate, parts),
+      await prepareJob(table, spec, estimate, parts),
+    ];
+    expect(searched.workKey).toBe(plain.workKey);
+    expect([plain.message, searched.message]).toMatchObject([{ bisect: false }, { bisect: true }]);
+  });
+
   it('changes with the archive that a campaign asks for, for estimates alone', async () => {
     const spec = { ...sampleSpec, campaign: { ...sampleSpec.campaign, archive: true } };
     const without = await Promise.all([inform, validate, estimate].map((order) => keyOf(order)));

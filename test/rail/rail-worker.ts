@@ -113,8 +113,9 @@ export async function runWorker(
   rail: Rail,
   taskPath: string,
   onEvent: (event: WorkerEvent, pid: number) => void = () => {},
+  options: readonly string[] = [],
 ): Promise<Ended> {
-  const child = spawn(rail.python, ['-m', 'ponte_rail', taskPath], { env: rail.env });
+  const child = spawn(rail.python, ['-m', 'ponte_rail', taskPath, ...options], { env: rail.env });
   const events: WorkerEvent[] = [];
   let stderr = '';
   let partial = '';

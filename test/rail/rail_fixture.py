@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +336,32 @@ def classified() -> list[list[str]]:
 
     raised = [MemoryError(), OSError(errno.ENOSPC, "no space"), OSError(errno.EIO, "input/output"), ValueError("odd")]
     return [[error.code, error.kind] for error in (classify(each, "unit") for each in raised)]
+
+
+def magnitudes(part_path: str) -> list[dict[str, Any]]:
+    """objectId, as text, and i magnitude of every row of a part."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(part_path, columns=["objectId", "mag_i"]).to_pylist()
+    return [{"objectId": str(row["objectId"]), "mag_i": row["mag_i"]} for row in rows]
+
+
+def bisected() -> dict[str, tuple[list[tuple[int, int]], bool]]:
+    """What the search finds in rows of which some fail, as start and end."""
+    import time
+
+    from ponte_rail.bisection import failing_ranges
+
+    def search(fails: Callable[[range], bool], rows: int, seconds: float) -> tuple[list[tuple[int, int]], bool]:
+        ranges, complete = failing_ranges(fails, rows, time.monotonic() + seconds)
+        return [(one.start, one.stop) for one in ranges], complete
+
+    return {
+        "none of one row": search(lambda rows: True, 1, 60),
+        "first, middle and last": search(lambda rows: any(row in rows for row in (0, 41, 99)), 100, 60),
+        "two that fail together": search(lambda rows: 0 in rows and 99 in rows, 100, 60),
+        "no time": search(lambda rows: True, 100, -1),
+    }
 
 
 def trap(path: str, evidence: str) -> bool:

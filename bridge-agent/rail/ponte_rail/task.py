@@ -52,6 +52,7 @@ class Task:
     configuration_digest: str
     threads: int
     archive: bool
+    bisect: bool
     training: FileRef | None
     held_out: HeldOut | None
     model: FileRef | None
@@ -86,6 +87,7 @@ def _parse(content: Any) -> Task:
         configuration_digest=_digest(content["configurationDigest"], "configurationDigest"),
         threads=threads,
         archive=_flag(content.get("archive", False), "archive"),
+        bisect=_flag(content.get("bisect", False), "bisect"),
         training=_file(content["training"], "training"),
         held_out=_held_out(content["heldOut"]),
         model=_file(content["model"], "model"),

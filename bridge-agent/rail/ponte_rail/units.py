@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ponte_rail.algorithm import Algorithm
 from ponte_rail.archive import Archive
+from ponte_rail.bisection import narrowed
 from ponte_rail.estimates import NAMES, Points, summarise
 from ponte_rail.evaluation import evaluate
 from ponte_rail.failures import WorkerError, bad_input
@@ -45,7 +46,7 @@ class Work:
             case "validate":
                 return self._validate(unit)
             case "estimate":
-                return self._estimate(unit)
+                return self._estimate_or_narrow(unit)
 
     def _inform(self, unit: Unit) -> Outcome:
         """`model.pkl`, trained on what is not held out and lies inside the grid."""
@@ -81,11 +82,25 @@ class Work:
         evaluation = produce("evaluation", unit.output_dir, self.attempt_id, len(sample), write)
         return Outcome(None, len(sample), [evaluation], 0.0, read, compute, clock.lap())
 
-    def _estimate(self, unit: Unit) -> Outcome:
-        """`points.parquet`, `pdf.parquet` and, when asked for, `archive.hdf5`: a row per row of the part, in order."""
+    def _estimate_or_narrow(self, unit: Unit) -> Outcome:
+        """An estimate; when the science fails it and the task says `bisect`, the error names the rows."""
         clock = _Clock()
         sample = self._read_part(unit)
         read = clock.lap()
+        try:
+            return self._estimate(unit, sample, read)
+        except Exception as error:
+            if not self.task.bisect:
+                raise
+            raise narrowed(error, sample, self._try, clock.lap()) from error
+
+    def _try(self, sample: Photometry) -> None:
+        for _ in estimate(self._estimator(), self.algorithm, sample):
+            pass
+
+    def _estimate(self, unit: Unit, sample: Photometry, read: float) -> Outcome:
+        """`points.parquet`, `pdf.parquet` and, when asked for, `archive.hdf5`: a row per row of the part, in order."""
+        clock = _Clock()
         grid, schema = grid_of(self.algorithm), pdf_schema(self.algorithm)
         parts, templates, flags = [], [], np.zeros(len(sample), np.int32)
         compute = write = 0.0
