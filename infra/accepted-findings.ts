@@ -27,7 +27,7 @@ export const ACCEPTED_FINDINGS: readonly AcceptedFinding[] = [
   },
   {
     rule: /^IAM5\[Resource::\*\]$/,
-    construct: /^Ponte\/(Campaign\/Functions\/RequestApprovalRole|Agent\/Role)\//,
+    construct: /^Ponte\/(Campaign\/Functions\/RequestApprovalRole|Agent\/Role(-[a-z-]+)?)\//,
     reason: 'Answering a task token has no resource to name: the token itself is the capability.',
   },
   {

@@ -20,12 +20,17 @@ const ONE_TABLE: TableProps = {
   removalPolicy: RemovalPolicy.RETAIN,
 };
 
+export interface PonteStackProps extends StackProps {
+  /** Sites that get a role of their own beside the one for all. */
+  readonly sites?: readonly string[];
+}
+
 /** All of Ponte's cloud. The local cloud gets this very stack. */
 export class PonteStack extends Stack {
   /** The roles that start executions and hand out jobs. */
   readonly starters: readonly IRole[];
 
-  constructor(scope: Construct, id: string, props?: StackProps) {
+  constructor(scope: Construct, id: string, { sites = [], ...props }: PonteStackProps = {}) {
     super(scope, id, props);
     const storage = new Storage(this, 'Storage');
     const table = new Table(this, 'Metadata', { ...ONE_TABLE, deletionProtection: true });
@@ -39,7 +44,7 @@ export class PonteStack extends Stack {
     this.starters = [campaign.machine.role, intake.machine.role, ...(intake.take.role ? [intake.take.role] : [])];
     // Apart from the metadata, so that a site can neither read nor change those. What is lost here costs time only.
     const leases = new Table(this, 'Leases', ONE_TABLE);
-    const agent = new AgentAccess(this, 'Agent', { storage, campaign, leases });
+    const agent = new AgentAccess(this, 'Agent', { storage, campaign, leases, sites });
     const alarms = new Alarms(this, 'Alarms', { intake, campaign });
 
     const outputs = {
@@ -55,6 +60,7 @@ export class PonteStack extends Stack {
       CampaignMachineArn: campaign.machine.stateMachineArn,
       AgentRoleArn: agent.role.roleArn,
       AlarmTopicArn: alarms.topic.topicArn,
+      ...Object.fromEntries([...agent.siteRoles].map(([site, { roleArn }]) => [`AgentRoleArn-${site}`, roleArn])),
     };
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
   }

@@ -30,13 +30,39 @@ const bucketSchema = z.object({
   }),
 });
 
+const trustSchema = z.object({
+  Properties: z.object({
+    Description: z.string().optional(),
+    AssumeRolePolicyDocument: z.object({
+      Statement: z.array(
+        z.object({
+          Action: z.union([z.string(), z.array(z.string())]),
+          Principal: z.unknown(),
+          Condition: z.unknown().optional(),
+        }),
+      ),
+    }),
+  }),
+});
+
+const SITES = ['apollo', 'santos-dumont'];
+
+/** An ARN of the template as people write it: references to a resource's ARN by its name, without the hash at its end. */
+function readable(arn: unknown): string {
+  const text = JSON.stringify(arn).replaceAll(/\{"Fn::GetAtt":\["(\w+?)[0-9A-F]{8}","Arn"\]\}/g, '<$1.Arn>');
+  return text.replaceAll(/^\{"Fn::Join":\["",\["?|\]\]\}$|[",]/g, '');
+}
+
 describe('the stack', () => {
   let template: Template;
 
   beforeAll(() => {
     const app = new App({ analyticsReporting: false });
-    template = Template.fromStack(new PonteStack(app, 'Ponte'));
+    template = Template.fromStack(new PonteStack(app, 'Ponte', { sites: SITES }));
   }, 120_000);
+
+  const agentRoles = () =>
+    Object.keys(template.findResources('AWS::IAM::Role')).filter((id) => id.startsWith('AgentRole'));
 
   const resources = <T>(type: string, schema: z.ZodType<T>) =>
     Object.entries(template.findResources(type)).map(([id, resource]) => ({ id, ...schema.parse(resource) }));
@@ -75,11 +101,15 @@ describe('the stack', () => {
     }
   });
 
-  it('lets the agent take jobs, read what they name, put results back and answer, and nothing else', () => {
-    const [role] = Object.keys(template.findResources('AWS::IAM::Role')).filter((id) => id.startsWith('AgentRole'));
-    const statements = resources('AWS::IAM::Policy', policySchema)
+  /** What the policies of one role say. */
+  const statementsOf = (role: string) =>
+    resources('AWS::IAM::Policy', policySchema)
       .filter((policy) => policy.Properties.Roles?.some(({ Ref }) => Ref === role))
       .flatMap((policy) => policy.Properties.PolicyDocument.Statement);
+
+  it('lets the agent take jobs, read what they name, put results back and answer, and nothing else', () => {
+    const [role = ''] = agentRoles().filter((id) => !SITES.some((site) => id.includes(site)));
+    const statements = statementsOf(role);
     const actions = statements.flatMap(({ Action }) => Action).sort();
 
     expect(actions).toEqual([
@@ -105,6 +135,47 @@ describe('the stack', () => {
     const writes = statements.filter(({ Action }) => [Action].flat().includes('s3:PutObject'));
     expect(JSON.stringify(writes)).toMatch(/"\/work\/\*"/);
     expect(JSON.stringify(writes)).not.toMatch(/skinny|training|campaigns|catalogues/);
+  });
+
+  it('says exactly what of the lake, the queue and the leases an agent reaches', () => {
+    const lake = (...prefixes: string[]) => prefixes.map((prefix) => `<StorageLake.Arn>/${prefix}`);
+    for (const role of agentRoles()) {
+      const reached = statementsOf(role).map(({ Action, Resource }) => [
+        [Action].flat()[0],
+        [Resource].flat().map(readable).sort(),
+      ]);
+      expect(reached).toEqual([
+        ['sqs:ReceiveMessage', ['<CampaignJobsQueue.Arn>']],
+        ['s3:GetObject', lake('ancillary/*', 'campaigns/*/batches/*', 'skinny/*', 'training/*', 'work/*')],
+        ['s3:ListBucket', ['<StorageLake.Arn>']],
+        ['s3:PutObject', lake('work/*')],
+        ['dynamodb:GetItem', ['<Leases.Arn>']],
+        ['states:SendTaskSuccess', ['*']],
+      ]);
+    }
+  });
+
+  it('gives each named site a role that only the certificate of its name may take', () => {
+    const roles = resources('AWS::IAM::Role', trustSchema);
+    for (const site of SITES) {
+      const [own] = roles.filter(({ Properties }) => Properties.Description === `The bridge agent at ${site}`);
+      const trust = own?.Properties.AssumeRolePolicyDocument.Statement ?? [];
+      expect(trust.flatMap(({ Action }) => Action).sort()).toEqual([
+        'sts:AssumeRole',
+        'sts:SetSourceIdentity',
+        'sts:TagSession',
+      ]);
+      for (const { Principal, Condition } of trust) {
+        expect(Principal).toEqual({ Service: 'rolesanywhere.amazonaws.com' });
+        expect(Condition).toEqual({ StringEquals: { 'aws:PrincipalTag/x509Subject/CN': site } });
+      }
+      template.hasOutput(`AgentRoleArn${site.replaceAll('-', '')}`, {});
+    }
+  });
+
+  it.each(['Apollo', 'apollo,apollo', 'apollo,'])('refuses the sites "%s" with one sentence', (sites) => {
+    const app = new App({ analyticsReporting: false, context: { sites } });
+    expect(() => ponteApp(app)).toThrow(/^sites are names of lower-case letters, digits and -, each once/);
   });
 
   it('gives every function a role of its own', () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -53,6 +53,25 @@ describe.skipIf(noSlurm !== null)(`real Slurm${noSlurm === null ? '' : ` (skippe
       const tooMuch = await open().submit(request('memory', { memoryMb: 900 * 1024 * 1024 }));
       expect(tooMuch).toMatchObject({ kind: 'rejected', permanent: true });
       expect(await open().dryRun(request('dry', { cpusPerTask: 500 }))).toMatchObject({ accepted: false });
+    });
+
+    it('leaves nothing of the agent’s environment on the controller’s disk', async () => {
+      const secret = `a credential of ${Date.now()}`;
+      process.env.PONTE_CONTRACT_SECRET = secret;
+      const array = request('secret', { command: ['/bin/sleep', '30'] });
+      const scheduler = open();
+      const submitted = await scheduler.submit(array);
+      delete process.env.PONTE_CONTRACT_SECRET;
+      const jobId = submitted.kind === 'submitted' ? submitted.jobId : '';
+      const stored = join(cluster.confPath, '..', '..', 'state', `hash.${Number(jobId) % 10}`, `job.${jobId}`);
+      const environment = readFileSync(join(stored, 'environment'), 'utf8');
+      await scheduler.cancel(array.name);
+
+      expect(environment).not.toContain(secret);
+      // A count in four bytes, then strings that end in a zero: those of --export=NIL are Slurm's own.
+      const names = [...environment.matchAll(/(?:^|\0)[^A-Z\0]*([A-Z_]+)=/g)].map(([, name]) => name);
+      expect(names.length).toBeGreaterThan(3);
+      expect(names.filter((name) => !name?.startsWith('SLURM_'))).toEqual([]);
     });
 
     it('with a frozen controller does not know, and finds the job by its name afterwards', async () => {
