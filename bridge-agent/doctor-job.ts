@@ -17,6 +17,9 @@ const seenSchema = z.object({
   node: z.string(),
   python: z.string(),
   importSeconds: z.number(),
+  seconds: z.number(),
+  /** Objects of a made-up part that the worker estimated; null for a worker that has no rehearsal. */
+  rows: z.number().nullable(),
   error: z.string().nullable(),
 });
 
@@ -45,7 +48,7 @@ export async function askScheduler(
   return `it would take ${cpusPerTask} cores, ${memoryMb} MB, ${timeLimitMinutes} minutes`;
 }
 
-/** A real job on a node, which looks for the worker's environment and writes to scratch. Leaves neither job nor folder. */
+/** A real job on a node, which has the worker estimate a made-up part on scratch. Leaves neither job nor folder. */
 export async function runOneJob(
   configuration: AgentConfiguration,
   { scheduler, clock }: Pick<DoctorParts, 'scheduler' | 'clock'>,
@@ -69,9 +72,12 @@ export async function runOneJob(
       }
       await sleep(LOOK_SECONDS * 1000);
     }
-    const { node, python, importSeconds, error } = seenSchema.parse(JSON.parse(readFileSync(seen, 'utf8')));
+    const found = seenSchema.parse(JSON.parse(readFileSync(seen, 'utf8')));
+    const { node, python, importSeconds, seconds, rows, error } = found;
     if (error !== null) throw new Error(`on ${node}: ${error}`);
-    return `ran on ${node} with Python ${python}; the environment came up in ${importSeconds} s`;
+    const estimated =
+      rows === null ? '' : `, and a part of ${rows} objects was trained for and estimated in ${seconds} s`;
+    return `ran on ${node} with Python ${python}; the environment came up in ${importSeconds} s${estimated}`;
   } finally {
     await scheduler.cancel(request.name).catch(() => undefined);
     rmSync(folder, { recursive: true, force: true });

@@ -10,7 +10,7 @@ import { InputError } from '#core/errors.ts';
 export interface Installation {
   /** Names a file of `bridge-agent/sites`. */
   readonly site: string;
-  /** Where this program lies, readable by the compute nodes. */
+  /** Where the bundle was unpacked, readable by the compute nodes. */
   readonly program: string;
   /** The RAIL environment's interpreter. */
   readonly python: string;
@@ -19,6 +19,8 @@ export interface Installation {
   readonly region: string;
   readonly queueUrl: string;
   readonly lakeBucket: string;
+  /** Needed where several sites take from the queue. */
+  readonly leaseTable?: string;
   readonly partition?: string;
   readonly account?: string;
   readonly user: string;
@@ -67,11 +69,12 @@ export async function install(request: Installation): Promise<Installed> {
     await writeFile(file.path, file.text, { mode: 0o644 });
   }
   const [configuration = '', unit = ''] = files.map((file) => file.path);
-  return { configuration, unit, missing: await whatIsMissing(content) };
+  return { configuration, unit, missing: await whatIsMissing(program, content) };
 }
 
 async function configurationOf(request: Installation) {
-  const { site, program, python, scratch, journal, region, queueUrl, lakeBucket, partition, account } = request;
+  const { site, program, python, scratch, journal, region, queueUrl, lakeBucket, leaseTable, partition, account } =
+    request;
   const profile = await readSiteProfile(join(program, 'bridge-agent/sites'), site);
   if ((partition ?? profile.scheduler.partition) === undefined) {
     throw new InputError(`the profile of ${site} names no partition`, {
@@ -84,6 +87,7 @@ async function configurationOf(request: Installation) {
     region,
     queueUrl,
     lakeBucket,
+    ...(leaseTable === undefined ? {} : { leaseTable }),
     scratch,
     journal,
     scheduler: {
@@ -117,13 +121,14 @@ async function refuseOther({ path, text }: { path: string; text: string }, repla
   });
 }
 
-async function whatIsMissing(content: Awaited<ReturnType<typeof configurationOf>>): Promise<string[]> {
+async function whatIsMissing(program: string, content: Awaited<ReturnType<typeof configurationOf>>): Promise<string[]> {
   const { worker, jobFolder, algorithmsFolder, scratch, journal } = content;
   const needed: [string, number, string][] = [
-    [worker.python, constants.X_OK, 'build the RAIL environment there'],
-    [join(worker.folder, 'ponte_rail'), constants.R_OK, 'install the whole program'],
-    [join(jobFolder, 'job.py'), constants.R_OK, 'install the whole program'],
-    [algorithmsFolder, constants.R_OK, 'install the whole program'],
+    [join(program, 'bin/ponte'), constants.X_OK, 'unpack the bundle there'],
+    [worker.python, constants.X_OK, `build the RAIL environment there with ${join(program, 'install-rail.sh')}`],
+    [join(worker.folder, 'ponte_rail'), constants.R_OK, 'unpack the whole bundle'],
+    [join(jobFolder, 'job.py'), constants.R_OK, 'unpack the whole bundle'],
+    [algorithmsFolder, constants.R_OK, 'unpack the whole bundle'],
     [scratch, constants.R_OK, 'make it, owned by the service user, mode 0700'],
     [dirname(journal), constants.R_OK, 'make it on a local disk, owned by the service user'],
   ];

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 
 export interface UnitPaths {
-  /** Of this program, for instance `/shared/ponte`. */
+  /** The folder of the unpacked bundle, for instance `/shared/ponte`. */
   readonly program: string;
   /** Of the agent's configuration file. */
   readonly configuration: string;
@@ -25,7 +25,7 @@ Wants=network-online.target
 [Service]
 User=${user}
 Environment=AWS_PROFILE=ponte-site
-ExecStart=${program}/node_modules/.bin/node ${program}/cli/main.ts agent run --config ${configuration}
+ExecStart=${program}/bin/ponte agent run --config ${configuration}
 # Not after a drain, which ends with status 0.
 Restart=on-failure
 RestartSec=10

@@ -9,8 +9,12 @@ import {
   cgroupConf,
   mungeSocket,
   PARTITION,
+  prolog,
+  prologFails,
+  prologPath,
   slurmConf,
   slurmConfPath,
+  URGENT_PARTITION,
 } from '#local/slurm/cluster-configuration.ts';
 import { Daemon } from '#local/slurm/daemons.ts';
 import { freePorts } from '#local/slurm/free-ports.ts';
@@ -32,6 +36,10 @@ export interface SlurmHandle {
   /** For SLURM_CONF: the only way to this cluster. /etc/slurm is neither read nor written. */
   readonly confPath: string;
   readonly partition: string;
+  /** Its jobs preempt those of `partition`, which are queued again. */
+  readonly urgentPartition: string;
+  /** While this file exists every launch fails. */
+  readonly prologFails: string;
   readonly version: string;
   /** Of the daemons, for tests that end one. */
   readonly daemons: { readonly controller: Daemon; readonly nodes: readonly Daemon[] };
@@ -66,6 +74,8 @@ export async function ensureSlurm(spec: SlurmSpec): Promise<SlurmHandle> {
   return {
     confPath,
     partition: PARTITION,
+    urgentPartition: URGENT_PARTITION,
+    prologFails: prologFails(folder),
     version: version.text,
     daemons: { controller: daemons.controller, nodes: daemons.nodes },
     start,
@@ -131,6 +141,7 @@ async function configure(
   chmodSync(join(folder, 'munge'), 0o711);
   writeFileSync(slurmConfPath(folder), slurmConf(planOf(folder, spec, await freePorts(spec.nodes + 1))));
   writeFileSync(join(folder, 'etc', 'cgroup.conf'), cgroupConf(version));
+  writeFileSync(prologPath(folder), prolog(folder), { mode: 0o755 });
 }
 
 async function startDaemons(folder: string, daemons: ReturnType<typeof daemonsOf>): Promise<void> {

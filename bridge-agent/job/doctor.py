@@ -1,10 +1,12 @@
-"""What `ponte agent doctor` runs as a job: can a node see scratch and start the worker's environment?
+"""What `ponte agent doctor` runs as a job: can a node see scratch, start the worker's environment and estimate a part?
 
 Usage: doctor.py FOLDER WORKER_FOLDER MODULE INDEX
 
-Writes FOLDER/seen.json, with "error" null when the module was imported. Standard library only.
+Writes FOLDER/seen.json, with "error" null when all went well and "rows" what was estimated (null where the worker has no
+rehearsal). Standard library only.
 """
 
+import importlib
 import importlib.util
 import json
 import os
@@ -16,19 +18,27 @@ from pathlib import Path
 
 def main(folder: Path, worker_folder: str, module: str) -> int:
     sys.path.insert(0, worker_folder)
+    # As a task has it; libraries want a home for their caches.
+    os.environ["HOME"] = str(folder)
     started = time.monotonic()
-    error = None
+    error = rows = imported = None
     try:
-        if importlib.util.find_spec(module) is None:
+        spec = importlib.util.find_spec(module)
+        if spec is None:
             error = f"there is no module {module} in {worker_folder}"
-        elif module == "ponte_rail":
-            import rail.core  # noqa: F401
-    except ImportError as problem:
-        error = str(problem)
+        elif spec.submodule_search_locations and importlib.util.find_spec(f"{module}.rehearsal") is not None:
+            rehearsal = importlib.import_module(f"{module}.rehearsal")
+            importlib.import_module("rail.core")
+            imported = time.monotonic() - started
+            rows = rehearsal.rehearse(folder)
+    except Exception as problem:  # whatever it is, the site engineer is to read it
+        error = f"{type(problem).__name__}: {problem}"
     seen = {
         "node": os.environ.get("SLURMD_NODENAME", socket.gethostname()),
         "python": sys.version.split()[0],
-        "importSeconds": round(time.monotonic() - started, 3),
+        "importSeconds": round(time.monotonic() - started if imported is None else imported, 3),
+        "seconds": round(time.monotonic() - started, 3),
+        "rows": rows,
         "error": error,
     }
     draft = folder / f".seen.{os.getpid()}"

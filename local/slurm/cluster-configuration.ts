@@ -12,9 +12,19 @@ export interface ClusterPlan {
 }
 
 export const PARTITION = 'main';
+/** Its jobs send those of the other one back to the queue. */
+export const URGENT_PARTITION = 'urgent';
+
+/** While this file is there no job can be launched: its node is drained and it is held, as when a site's prolog fails. */
+export const prologFails = (folder: string) => join(folder, 'run', 'prolog-fails');
+export const prologPath = (folder: string) => join(folder, 'etc', 'prolog');
+export const prolog = (folder: string) => `#!/bin/sh\n[ ! -e '${prologFails(folder)}' ]\n`;
 
 export const mungeSocket = (folder: string) => join(folder, 'munge', 'socket');
 export const slurmConfPath = (folder: string) => join(folder, 'etc', 'slurm.conf');
+
+/** Long enough for a launch on a busy host. */
+const CREDENTIAL_SECONDS = 20;
 
 /**
  * A slurm.conf for a cluster of several slurmd on one host (Debian's build can do that). Short times, so that a test
@@ -31,7 +41,8 @@ SlurmctldHost=${hostname}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=${mungeSocket(folder)}
+# A job that is queued again waits for as long as a credential lives, which is two minutes by default.
+AuthInfo=socket=${mungeSocket(folder)},cred_expire=${CREDENTIAL_SECONDS}
 SlurmctldPort=${controllerPort}
 StateSaveLocation=${folder}/state
 SlurmdSpoolDir=${folder}/spool/%n
@@ -51,6 +62,9 @@ AccountingStorageType=accounting_storage/none
 # A node may say that it has more cpus than this host: jobs of tests mostly wait.
 SlurmdParameters=config_overrides
 JobRequeue=1
+Prolog=${prologPath(folder)}
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 MinJobAge=300
 SlurmctldTimeout=10
 SlurmdTimeout=15
@@ -60,7 +74,8 @@ ReturnToService=2
 MpiDefault=none
 PropagateResourceLimits=NONE
 ${nodes.join('\n')}
-PartitionName=${PARTITION} Nodes=ALL Default=YES MaxTime=1-00:00:00 DefaultTime=10:00 State=UP
+PartitionName=${PARTITION} Nodes=ALL Default=YES PriorityTier=1 MaxTime=1-00:00:00 DefaultTime=10:00 State=UP
+PartitionName=${URGENT_PARTITION} Nodes=ALL PriorityTier=9 PreemptMode=OFF MaxTime=1-00:00:00 DefaultTime=10:00 State=UP
 `;
 }
 

@@ -126,6 +126,20 @@ until_state node-requeue PENDING 120
 look node-requeue
 start_node "$node"
 
+say 'a job that the controller forgets, and the one that gets its id'
+submit kept -- 'sleep 60' >/dev/null
+sleep 0.5
+lost=$(submit lost --hold -- true)
+kill -9 "$(controller)"
+sleep 1
+slurmctld
+until_state kept RUNNING 60
+look lost
+reuser=$(submit reuser -- 'sleep 3')
+say "lost had $lost, reuser has $reuser"
+until_state reuser COMPLETED 60
+look reuser
+
 say 'answers of sbatch'
 try() { sbatch --parsable --export=NIL --output=/dev/null "$@" --wrap=true; }
 answer invalid-partition try --partition=nowhere
@@ -138,6 +152,7 @@ answer node-name try --nodelist=n99
 kill -STOP "$(controller)"
 answer frozen try --job-name=ponte-frozen
 answer squeue-frozen squeue -h
+answer sacct-frozen sacct -n
 kill -CONT "$(controller)"
 sleep 2
 squeue -h -r -t all -n ponte-frozen -o '%j|%T' >&2
@@ -147,6 +162,8 @@ answer away try
 answer squeue-away squeue -h
 slurmctld
 sleep 5
+answer squeue-nobody squeue -h --name=ponte-nobody
+answer scancel-nobody scancel --name=ponte-nobody
 
 until_state timeout TIMEOUT 120
 look timeout
