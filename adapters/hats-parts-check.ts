@@ -24,14 +24,14 @@ export type NamedParts = Readonly<Partial<Record<Exclude<PartKind, 'object'>, st
 
 type OnLeaf = (done: number, total: number) => void;
 
-/** Partitions whose margin is compared with brute force, and how many rows around each are looked at. */
-const SAMPLED = { partitions: 8, rows: 200_000 } as const;
+/** How many rows around a partition are looked at where its margin is compared with brute force. */
+const SAMPLED_ROWS = 200_000;
 
 /** Checks margin, index and p(z) against the catalogue that they belong to, row by row. */
 export async function checkParts(
   database: Database,
   primary: PrimaryCatalogue,
-  parts: NamedParts,
+  { marginSamples, ...parts }: NamedParts & { readonly marginSamples: number },
   present: readonly string[],
   findings: Findings,
   onLeaf: OnLeaf,
@@ -40,12 +40,12 @@ export async function checkParts(
   const total = primary.leaves.length * Object.keys(parts).length;
   let done = 0;
   const step = () => onLeaf(++done, total);
-  if (parts.margin !== undefined) await checkMargin(check, parts.margin, step);
+  if (parts.margin !== undefined) await checkMargin(check, parts.margin, marginSamples, step);
   if (parts.index !== undefined) await checkIndex(check, parts.index, step);
   if (parts.posterior !== undefined) await checkPosterior(check, parts.posterior, step);
 }
 
-async function checkMargin(check: PartComparison, folder: string, onLeaf: () => void): Promise<void> {
+async function checkMargin(check: PartComparison, folder: string, samples: number, onLeaf: () => void): Promise<void> {
   const { shape, leaves } = check.primary;
   const expected = { dataproduct_type: 'margin', hats_primary_table_url: check.primary.catalogue };
   const part = await check.open('margin', folder, expected, photozColumns(shape));
@@ -56,7 +56,7 @@ async function checkMargin(check: PartComparison, folder: string, onLeaf: () => 
     return check.findings.add('PROPERTIES_UNREADABLE', `${folder}/properties`, text);
   }
   const radians = (threshold / 3600) * (Math.PI / 180);
-  const every = Math.max(1, Math.floor(leaves.length / SAMPLED.partitions));
+  const every = samples > 0 ? Math.max(1, Math.floor(leaves.length / samples)) : 1;
   for (const [position, leaf] of leaves.entries()) {
     // Three cells wide at most: a cell is at most five times as wide as the threshold.
     const around = leaves.filter((other) => other !== leaf && mayTouch(leaf, other, 10 * radians));
@@ -68,7 +68,7 @@ async function checkMargin(check: PartComparison, folder: string, onLeaf: () => 
     if (paths.length > 0) {
       await check.compare(where, marginDifferenceSql(leaf, threshold, path, paths));
       if (path !== null) await check.sorted(where, path, [INDEX_COLUMN, 'objectId']);
-      if (position % every === 0) await bruteForce(check, leaf, threshold, path, paths, where);
+      if (samples > 0 && position % every === 0) await bruteForce(check, leaf, threshold, path, paths, where);
     }
     onLeaf();
   }
@@ -84,7 +84,7 @@ async function bruteForce(
   primaries: readonly string[],
   where: string,
 ): Promise<void> {
-  const near = nearRowsSql(leaf, threshold, primaries, check.primary.shape, SAMPLED.rows);
+  const near = nearRowsSql(leaf, threshold, primaries, check.primary.shape, SAMPLED_ROWS);
   const held = margin === null ? '(SELECT NULL::BIGINT)' : `(SELECT objectId FROM ${parquetRelation([margin])})`;
   const n = await check.number(
     where,

@@ -41,6 +41,8 @@ export interface VerifyRequest {
   readonly onProgress?: (progress: VerifyProgress) => void;
   /** Bounds of the engine. */
   readonly database?: DatabaseOptions;
+  /** Partitions whose margin is also looked for by geometry alone; 8. */
+  readonly marginSamples?: number;
 }
 
 /** Of the sky map; a full map of order 13 has 800 million pixels. */
@@ -135,7 +137,7 @@ async function namedParts(folder: string, collection: Properties, findings: Find
 }
 
 async function checkCatalogue(
-  { folder, database: options }: VerifyRequest,
+  { folder, database: options, marginSamples = 8 }: VerifyRequest,
   collection: Properties,
   catalogue: string,
   manifest: Manifest | null,
@@ -176,7 +178,7 @@ async function checkCatalogue(
     await checkIds(database, place, readable, findings, report('ids'));
     const primary = { ...place, collection: collection.obs_collection ?? '', properties, shape, leaves: readable };
     await checkDocuments(primary, manifest, present, findings);
-    await checkParts(database, primary, parts, present, findings, report('parts'));
+    await checkParts(database, primary, { ...parts, marginSamples }, present, findings, report('parts'));
   });
   return { rows, leaves: leaves.length };
 }

@@ -37,8 +37,8 @@ export interface ClaimRequest {
 
 export type Claim =
   | { readonly kind: 'claimed'; readonly chunk: ChunkRow }
-  /** The same content was settled before: there is nothing to do. */
-  | { readonly kind: 'settled'; readonly chunk: ChunkRow }
+  /** The same content was settled before. `again`: by this very execution, which may have died before it told anyone. */
+  | { readonly kind: 'settled'; readonly chunk: ChunkRow; readonly again: boolean }
   /** Another execution is at work on the same content. */
   | { readonly kind: 'held'; readonly by: string };
 
@@ -85,12 +85,14 @@ export async function claimChunk(table: Table, request: ClaimRequest): Promise<C
     return { kind: 'claimed', chunk: fresh };
   }
   const chunk = chunkRowSchema.parse(await table.get(key));
-  if (chunk.execution === request.execution && !SETTLED_STATES.includes(chunk.state)) {
-    const again = await moveChunk(table, chunk, 'check');
-    return again ? { kind: 'claimed', chunk: again } : refusedClaim(table, key);
+  const again = chunk.execution === request.execution;
+  if (again && chunk.state === 'superseded') return { kind: 'settled', chunk, again };
+  if (again && !SETTLED_STATES.includes(chunk.state)) {
+    const checking = await moveChunk(table, chunk, 'check');
+    return checking ? { kind: 'claimed', chunk: checking } : refusedClaim(table, key);
   }
   const anew = request.digestKnown && awaitsDigest(chunk);
-  if (SETTLED_STATES.includes(chunk.state) && !anew) return { kind: 'settled', chunk };
+  if (SETTLED_STATES.includes(chunk.state) && !anew) return { kind: 'settled', chunk, again };
   if (CLAIMED_STATES.includes(chunk.state) && chunk.execution !== request.takesOverFrom) {
     return { kind: 'held', by: chunk.execution };
   }
@@ -113,7 +115,8 @@ export async function claimChunk(table: Table, request: ClaimRequest): Promise<C
 /** Another execution was faster. */
 async function refusedClaim(table: Table, key: Key): Promise<Claim> {
   const chunk = chunkRowSchema.parse(await table.get(key));
-  return SETTLED_STATES.includes(chunk.state) ? { kind: 'settled', chunk } : { kind: 'held', by: chunk.execution };
+  const settled = { kind: 'settled', chunk, again: false } as const;
+  return SETTLED_STATES.includes(chunk.state) ? settled : { kind: 'held', by: chunk.execution };
 }
 
 /** Moves a claimed chunk along the life cycle; null when it is no longer ours or no longer where we thought. */

@@ -111,6 +111,7 @@ const SLOWEST_NODE = 5;
 export const JOB_USAGE: Usage = {
   lambdaRequests: 2,
   lambdaGbSeconds: 1,
+  lambdaDiskGbSeconds: 0,
   stateTransitions: 5,
   s3Puts: 4,
   s3Gets: 4,
@@ -118,6 +119,7 @@ export const JOB_USAGE: Usage = {
   dynamoDbReadUnits: 20,
   sqsRequests: 10,
   events: 0,
+  logBytes: 0,
 };
 
 /** What a job reads: its units, their rows, and the bytes that a site outside the cloud has to fetch. */

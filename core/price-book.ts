@@ -3,30 +3,62 @@ import book from '#schemas/prices.json' with { type: 'json' };
 /** The dated price book `schemas/prices.json`, with its source and what each price is for. Micro-dollars (1e-6 USD). */
 export const PRICES = { date: book.date, region: book.region, ...book.prices };
 
+/** Micro-dollars for one of each thing that the control plane is charged for. */
+const PRICE_OF = {
+  lambdaRequests: PRICES.lambdaRequest,
+  lambdaGbSeconds: PRICES.lambdaGbSecond,
+  /** Of a function's disk beyond 512 MB. */
+  lambdaDiskGbSeconds: PRICES.lambdaDiskGbSecond,
+  stateTransitions: PRICES.stateTransition,
+  s3Puts: PRICES.s3Put,
+  s3Gets: PRICES.s3Get,
+  dynamoDbWriteUnits: PRICES.dynamoDbWriteUnit,
+  dynamoDbReadUnits: PRICES.dynamoDbReadUnit,
+  sqsRequests: PRICES.sqsRequest,
+  events: PRICES.eventBridgeEvent,
+  logBytes: PRICES.logGb / 1e9,
+} as const;
+
+type Charged = keyof typeof PRICE_OF;
+
 /** Counted use of the control plane. */
-export interface Usage {
-  readonly lambdaRequests: number;
-  readonly lambdaGbSeconds: number;
-  readonly stateTransitions: number;
-  readonly s3Puts: number;
-  readonly s3Gets: number;
-  readonly dynamoDbWriteUnits: number;
-  readonly dynamoDbReadUnits: number;
-  readonly sqsRequests: number;
-  readonly events: number;
-}
+export type Usage = Readonly<Record<Charged, number>>;
+
+const CHARGED: readonly Charged[] = [
+  'lambdaRequests',
+  'lambdaGbSeconds',
+  'lambdaDiskGbSeconds',
+  'stateTransitions',
+  's3Puts',
+  's3Gets',
+  'dynamoDbWriteUnits',
+  'dynamoDbReadUnits',
+  'sqsRequests',
+  'events',
+  'logBytes',
+];
+
+const usageOf = (value: (name: Charged) => number): Usage => ({
+  lambdaRequests: value('lambdaRequests'),
+  lambdaGbSeconds: value('lambdaGbSeconds'),
+  lambdaDiskGbSeconds: value('lambdaDiskGbSeconds'),
+  stateTransitions: value('stateTransitions'),
+  s3Puts: value('s3Puts'),
+  s3Gets: value('s3Gets'),
+  dynamoDbWriteUnits: value('dynamoDbWriteUnits'),
+  dynamoDbReadUnits: value('dynamoDbReadUnits'),
+  sqsRequests: value('sqsRequests'),
+  events: value('events'),
+  logBytes: value('logBytes'),
+});
+
+export const sumOfUsage = (usages: readonly Usage[]): Usage =>
+  usageOf((name) => usages.reduce((sum, usage) => sum + usage[name], 0));
+
+/** What each part of a use costs at the book's prices, in micro-dollars with their fractions. */
+export const pricedUsage = (usage: Usage): Usage => usageOf((name) => usage[name] * PRICE_OF[name]);
 
 /** What a use of the control plane costs at the book's prices, in micro-dollars, rounded up. */
 export function priceMicroUsd(usage: Usage): number {
-  return Math.ceil(
-    usage.lambdaRequests * PRICES.lambdaRequest +
-      usage.lambdaGbSeconds * PRICES.lambdaGbSecond +
-      usage.stateTransitions * PRICES.stateTransition +
-      usage.s3Puts * PRICES.s3Put +
-      usage.s3Gets * PRICES.s3Get +
-      usage.dynamoDbWriteUnits * PRICES.dynamoDbWriteUnit +
-      usage.dynamoDbReadUnits * PRICES.dynamoDbReadUnit +
-      usage.sqsRequests * PRICES.sqsRequest +
-      usage.events * PRICES.eventBridgeEvent,
-  );
+  return Math.ceil(CHARGED.reduce((sum, name) => sum + usage[name] * PRICE_OF[name], 0));
 }

@@ -17,28 +17,26 @@ import {
   summaryObjectKey,
 } from '#core/chunk.ts';
 import { claimChunk, moveChunk, readExpected, readRelease } from '#core/chunk-book.ts';
+import type { Settlement } from '#core/chunk-settlement.ts';
 import type { ChunkSummary } from '#core/chunk-summary.ts';
 import { InvariantError, TransientError } from '#core/errors.ts';
 import { chunkExecutionSchema, type IntakeRequest } from '#core/intake.ts';
 import { type ChunkExpectation, isDigestKnown, unreadable } from '#core/integrity.ts';
-import type { ObjectRef } from '#core/job.ts';
 import type { Profile } from '#core/profile.ts';
 import { readWaivedCodes } from '#core/quarantine-book.ts';
 import { partId, recipeDigest } from '#core/recipe.ts';
 import { chunkObjectKey, type ReleaseRow } from '#core/release.ts';
-import type { SettlementDocument } from '#core/settlement.ts';
 import { writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
+import { recordChunk, tellOf } from '#functions/record-chunk.ts';
 import { withScratch } from '#functions/scratch.ts';
 import type { Services } from '#functions/services.ts';
 
-type Inspected =
-  | { readonly outcome: 'nothing'; readonly why: string }
-  | { readonly outcome: 'settle'; readonly document: ObjectRef };
+type Inspected = { readonly outcome: 'nothing'; readonly why: string } | Awaited<ReturnType<typeof recordChunk>>;
 
 /**
- * Checks one chunk and derives its skinny parts, with one download: the digest is taken while the bytes stream to the
- * function's disk, and everything else reads the local file (ADR 2).
+ * Checks one chunk, derives its skinny parts and records what became of it, with one download: the digest is taken while
+ * the bytes stream to the function's disk, and everything else reads the local file (ADR 2).
  */
 export const handler = stack(chunkExecutionSchema, (execution, services): Promise<Inspected> => {
   if (execution.kind === 'manifest') return Promise.resolve({ outcome: 'nothing', why: 'a manifest is not a chunk' });
@@ -58,6 +56,7 @@ export const handler = stack(chunkExecutionSchema, (execution, services): Promis
       now: services.clock.now(),
     });
     if (claim.kind === 'held') await askAgain(execution.release, execution.name, claim.by, services);
+    if (claim.kind === 'settled' && claim.again) await tellOf(claim.chunk, true, services);
     if (claim.kind !== 'claimed') {
       services.log.info('Chunk:NothingToDo', { release: execution.release, name: execution.name, claim: claim.kind });
       return { outcome: 'nothing', why: claim.kind };
@@ -66,10 +65,7 @@ export const handler = stack(chunkExecutionSchema, (execution, services): Promis
       settle({ database, services, release, chunk: claim.chunk, expected, path, folder }),
     );
     const seconds = (performance.now() - started) / 1000;
-    const document: SettlementDocument = { version: 1, chunk: claim.chunk, seconds, settlement };
-    const bytes = new TextEncoder().encode(JSON.stringify(document));
-    const documentKey = `chunks/${claim.chunk.chunkId}/${claim.chunk.execution}.json`;
-    return { outcome: 'settle', document: await services.lake.putBytes(documentKey, bytes, 'application/json') };
+    return recordChunk({ chunk: claim.chunk, settlement, seconds }, services);
   });
 });
 
@@ -89,7 +85,7 @@ interface Work {
   readonly folder: string;
 }
 
-async function settle(work: Work): Promise<SettlementDocument['settlement']> {
+async function settle(work: Work): Promise<Settlement> {
   const { database, services, release, chunk, expected, path } = work;
   const waived = await readWaivedCodes(services.table, chunk.release, chunk.chunkId);
   const files = await stageReferences(work);
@@ -133,7 +129,7 @@ async function stageReferences({ release, services, folder }: Work): Promise<Ref
 async function derive(
   work: Work,
   { source, values, findings }: Extract<Examination, { kind: 'accepted' }>,
-): Promise<SettlementDocument['settlement']> {
+): Promise<Settlement> {
   const { database, services, release, chunk, path, folder } = work;
   const { profile, recipe } = release.spec;
   // By the profile as registered: which optional bands there are is a fact of the chunk's bytes, which the part's name has.

@@ -59,7 +59,7 @@ async function takeManifest(release: string, services: Services): Promise<void> 
   const { specDigest } = await readRelease(services.table, release);
   const first = uploadExecutionName('manifest', release, 'manifest.json', head, { specDigest });
   const input = (execution: string): ChunkExecution => ({ kind: 'manifest', release, execution });
-  const started = await startOrRetry(services.chunkMachine, first, input);
+  const started = await startOrRetry(services.manifestMachine, first, input);
   services.log.info('Intake:Manifest', { release, execution: first, started });
 }
 

@@ -20,6 +20,7 @@ export interface Services {
   readonly delivery: S3ObjectStore;
   readonly intake: MessageQueue;
   readonly chunkMachine: Workflow;
+  readonly manifestMachine: Workflow;
   readonly campaignMachine: Workflow;
   readonly callback: TaskCallback;
   readonly clock: Clock;
@@ -36,6 +37,7 @@ const environmentSchema = z.object({
   DELIVERY_BUCKET: absent,
   INTAKE_QUEUE_URL: absent,
   CHUNK_MACHINE_ARN: absent,
+  MANIFEST_MACHINE_ARN: absent,
   CAMPAIGN_MACHINE_ARN: absent,
 });
 
@@ -54,6 +56,7 @@ export function connect(environment: NodeJS.ProcessEnv): Services {
     delivery: new S3ObjectStore(s3, config.DELIVERY_BUCKET),
     intake: new SqsQueue(new SQSClient({}), config.INTAKE_QUEUE_URL),
     chunkMachine: new StateMachine(sfn, config.CHUNK_MACHINE_ARN),
+    manifestMachine: new StateMachine(sfn, config.MANIFEST_MACHINE_ARN),
     campaignMachine: new StateMachine(sfn, config.CAMPAIGN_MACHINE_ARN),
     callback: new StepFunctionsCallback(sfn),
     clock: { now: () => new Date() },

@@ -17,12 +17,12 @@ export const ACCEPTED_FINDINGS: readonly AcceptedFinding[] = [
   },
   {
     rule: /^IAM5\[Resource::<\w+\.Arn>:\*\]$/,
-    construct: /^Ponte\/(Intake\/Chunk|Campaign\/Campaign)\/Role\//,
+    construct: /^Ponte\/(Intake\/(Chunk|Manifests)|Campaign\/Campaign)\/Role\//,
     reason: 'The CDK lets a state machine invoke any version of a function it may invoke; all versions are ours.',
   },
   {
     rule: /^IAM5\[Resource::\*\]$/,
-    construct: /^Ponte\/(Intake\/Chunk|Campaign\/Campaign)\/Role\//,
+    construct: /^Ponte\/(Intake\/(Chunk|Manifests)|Campaign\/Campaign)\/Role\//,
     reason: 'Log delivery and X-Ray have no resources to name.',
   },
   {
@@ -37,7 +37,7 @@ export const ACCEPTED_FINDINGS: readonly AcceptedFinding[] = [
   },
   {
     rule: /^SF2$/,
-    construct: /^Ponte\/(Intake\/Chunk|Campaign\/Campaign)\//,
+    construct: /^Ponte\/(Intake\/(Chunk|Manifests)|Campaign\/Campaign)\//,
     reason: 'A trace of each of 154,000 chunks costs more than it tells; executions keep their history.',
   },
 ];

@@ -20,7 +20,7 @@ export class Alarms extends Construct {
     this.topic = new Topic(this, 'Topic', { enforceSSL: true, displayName: 'Ponte' });
     this.#alarm(
       'ChunksQuarantined',
-      quarantined(this, { Quarantined: intake.record.logs, QuarantinedByManifest: intake.manifest.logs }),
+      quarantined(this, { Quarantined: intake.inspect.logs, QuarantinedByManifest: intake.manifest.logs }),
       'Objects of a refused chunk will be missing from the table.',
     );
     this.#alarm(
@@ -37,6 +37,11 @@ export class Alarms extends Construct {
       'ChunkMachineFailed',
       intake.machine.metricFailed(),
       'A chunk is neither skinny nor in quarantine; its release never completes.',
+    );
+    this.#alarm(
+      'ManifestMachineFailed',
+      intake.manifestMachine.metricFailed(),
+      'What a publisher lists is not known; its release never completes.',
     );
     this.#alarm('CampaignFailed', campaign.machine.metricFailed(), 'A table is not delivered.');
   }

@@ -7,7 +7,7 @@ import { buildSync } from 'esbuild';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** The functions that only talk to services. */
-const LIGHT = ['intake', 'record', 'manifest', 'plan', 'prepare-job', 'verify-job', 'request-approval'] as const;
+const LIGHT = ['intake', 'manifest', 'plan', 'prepare-job', 'verify-job', 'request-approval'] as const;
 const LIGHT_TOO = ['plan-batches', 'plan-partitions', 'deliver', 'fail-campaign'] as const;
 /** The functions that query files with DuckDB, and so carry its native library. */
 const WITH_DUCKDB = ['inspect', 'pack-partition', 'finish-catalogue', 'verify-catalogue'] as const;

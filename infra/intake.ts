@@ -3,7 +3,7 @@ import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Rule } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
-import { Choice, Condition, DefinitionBody, StateMachine, Succeed } from 'aws-cdk-lib/aws-stepfunctions';
+import { DefinitionBody, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { allowGetVersions, allowPut, allowRead } from '#infra/bucket-access.ts';
 import type { FunctionCode } from '#infra/code.ts';
@@ -32,8 +32,9 @@ const TAKES_AT_ONCE = 5;
 export class Intake extends Construct {
   readonly queue: QueuePair;
   readonly machine: StateMachine;
+  readonly manifestMachine: StateMachine;
   readonly take: PonteFunction;
-  readonly record: PonteFunction;
+  readonly inspect: PonteFunction;
   readonly manifest: PonteFunction;
 
   constructor(scope: Construct, id: string, { code, storage, table }: IntakeProps) {
@@ -58,7 +59,7 @@ export class Intake extends Construct {
       QUARANTINE_BUCKET: quarantine.bucketName,
       INTAKE_QUEUE_URL: this.queue.queue.queueUrl,
     };
-    const inspect = new PonteFunction(this, 'Inspect', {
+    this.inspect = new PonteFunction(this, 'Inspect', {
       code,
       name: 'inspect',
       environment,
@@ -72,47 +73,40 @@ export class Intake extends Construct {
       environment,
       timeout: Duration.minutes(15),
     });
-    this.record = new PonteFunction(this, 'Record', { code, name: 'record', environment });
-    for (const reader of [inspect, this.manifest, this.record]) {
-      table.grantReadWriteData(reader);
-      allowRead(reader, landing, 'releases/*');
+    for (const judge of [this.inspect, this.manifest]) {
+      table.grantReadWriteData(judge);
+      allowRead(judge, landing, 'releases/*');
+      allowPut(judge, quarantine, '*');
+      this.queue.queue.grantSendMessages(judge);
     }
-    allowGetVersions(inspect, landing, 'releases/*');
-    allowRead(inspect, lake, 'ancillary/*');
-    allowPut(inspect, lake, 'skinny/*', 'chunks/*');
-    allowRead(this.record, lake, 'chunks/*');
-    for (const judge of [this.record, this.manifest]) allowPut(judge, quarantine, '*');
-    for (const asker of [inspect, this.manifest, this.record]) this.queue.queue.grantSendMessages(asker);
+    allowGetVersions(this.inspect, landing, 'releases/*');
+    allowRead(this.inspect, lake, 'ancillary/*');
+    allowPut(this.inspect, lake, 'skinny/*', 'chunks/*');
 
+    // One state each: a transition costs as much as 1.5 GB-seconds, and there is one of each state for every chunk.
     this.machine = new StateMachine(this, 'Chunk', {
       comment: 'One look at one uploaded object',
       definitionBody: DefinitionBody.fromChainable(
-        new Choice(this, 'WhatIsIt')
-          .when(
-            Condition.stringEquals('$.kind', 'manifest'),
-            lambdaStep(this, 'TakeManifest', { lambdaFunction: this.manifest }),
-          )
-          .otherwise(
-            lambdaStep(this, 'CheckAndDerive', {
-              lambdaFunction: inspect,
-            }).next(
-              new Choice(this, 'AnythingToSettle')
-                .when(
-                  Condition.stringEquals('$.outcome', 'settle'),
-                  lambdaStep(this, 'Settle', { lambdaFunction: this.record }),
-                )
-                .otherwise(new Succeed(this, 'NothingToDo')),
-            ),
-          ),
+        lambdaStep(this, 'CheckDeriveRecord', { lambdaFunction: this.inspect }),
       ),
       timeout: Duration.hours(2),
       logs: machineLogs(this, 'ChunkLogs'),
+    });
+    this.manifestMachine = new StateMachine(this, 'Manifests', {
+      comment: 'The manifest of a release',
+      definitionBody: DefinitionBody.fromChainable(lambdaStep(this, 'TakeManifest', { lambdaFunction: this.manifest })),
+      timeout: Duration.hours(2),
+      logs: machineLogs(this, 'ManifestMachineLogs'),
     });
 
     this.take = new PonteFunction(this, 'Take', {
       code,
       name: 'intake',
-      environment: { ...environment, CHUNK_MACHINE_ARN: this.machine.stateMachineArn },
+      environment: {
+        ...environment,
+        CHUNK_MACHINE_ARN: this.machine.stateMachineArn,
+        MANIFEST_MACHINE_ARN: this.manifestMachine.stateMachineArn,
+      },
       timeout: INTAKE_TIMEOUT,
       reservedConcurrency: TAKES_AT_ONCE,
     });
@@ -125,7 +119,9 @@ export class Intake extends Construct {
     );
     table.grantReadData(this.take);
     allowRead(this.take, landing, 'releases/*');
-    this.machine.grantStartExecution(this.take);
-    this.machine.grantExecution(this.take, 'states:DescribeExecution');
+    for (const machine of [this.machine, this.manifestMachine]) {
+      machine.grantStartExecution(this.take);
+      machine.grantExecution(this.take, 'states:DescribeExecution');
+    }
   }
 }

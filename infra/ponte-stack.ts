@@ -41,7 +41,8 @@ export class PonteStack extends Stack {
     intake.take.addEnvironment('CAMPAIGN_MACHINE_ARN', campaign.machine.stateMachineArn);
     campaign.machine.grantStartExecution(intake.take);
     campaign.machine.grantExecution(intake.take, 'states:DescribeExecution');
-    this.starters = [campaign.machine.role, intake.machine.role, ...(intake.take.role ? [intake.take.role] : [])];
+    const machines = [campaign.machine, intake.machine, intake.manifestMachine];
+    this.starters = [...machines.map(({ role }) => role), ...(intake.take.role ? [intake.take.role] : [])];
     // Apart from the metadata, so that a site can neither read nor change those. What is lost here costs time only.
     const leases = new Table(this, 'Leases', ONE_TABLE);
     const agent = new AgentAccess(this, 'Agent', { storage, campaign, leases, sites });

@@ -10,6 +10,8 @@ const CHUNK_CALLS: Omit<Usage, 'lambdaGbSeconds'> = {
   dynamoDbReadUnits: 10,
   sqsRequests: 3,
   events: 1,
+  lambdaDiskGbSeconds: 0,
+  logBytes: 0,
 };
 /** Memory of `inspect`, infra/intake.ts. */
 const INSPECT_GB = 2;

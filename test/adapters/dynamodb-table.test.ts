@@ -50,6 +50,35 @@ describe('DynamoDbTable', () => {
     expect(conflicts()).toBeGreaterThan(0);
   });
 
+  it('writes a single row by itself, and gives way to a transaction that holds the row', async () => {
+    const client = ownClient();
+    const conflicts = withConflicts(client);
+    const commands: unknown[] = [];
+    client.middlewareStack.add(
+      (next, context) => (args) => {
+        commands.push(context.commandName);
+        return next(args);
+      },
+      { step: 'initialize' },
+    );
+    const table = new DynamoDbTable(client, name);
+    const [row, other] = [
+      { pk: 'alone', sk: 'A' },
+      { pk: 'alone', sk: 'B' },
+    ];
+    const addTo = (key: typeof row) => ({ kind: 'update', key, add: { n: 1 } }) as const;
+
+    await table.write([addTo(row)]);
+    const alone = [...commands];
+    await Promise.all(
+      Array.from({ length: 32 }, () => [table.write([addTo(row), addTo(other)]), table.write([addTo(row)])]).flat(),
+    );
+
+    expect(alone).toEqual(['UpdateItemCommand']);
+    expect(await table.get(row)).toMatchObject({ n: 65 });
+    expect(conflicts()).toBeGreaterThan(0);
+  });
+
   it('says that the table is busy when others stay in the way, after a bounded number of attempts', async () => {
     const client = ownClient();
     let attempts = 0;
@@ -64,7 +93,10 @@ describe('DynamoDbTable', () => {
     const random = vi.spyOn(Math, 'random').mockReturnValue(0);
     const table = new DynamoDbTable(client, name);
 
-    const write = table.write([{ kind: 'put', item: { pk: 'busy', sk: 'A' } }]);
+    const write = table.write([
+      { kind: 'put', item: { pk: 'busy', sk: 'A' } },
+      { kind: 'put', item: { pk: 'busy', sk: 'B' } },
+    ]);
 
     await expect(write).rejects.toMatchObject({ name: 'TransientError', code: 'TABLE_BUSY' });
     expect(attempts).toBe(13);

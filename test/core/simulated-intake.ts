@@ -46,7 +46,7 @@ type Status = 'running' | 'succeeded' | 'failed';
 
 /**
  * The intake around the real books: a bucket, at-least-once messages, and state machines whose functions die between
- * any two calls and are tried again. It mirrors functions/{intake,inspect,record,manifest}.ts without their services.
+ * any two calls and are tried again. It mirrors functions/{intake,inspect,record-chunk,manifest}.ts without their services.
  */
 export class SimulatedIntake {
   readonly table: Table = watchedTable(new MemoryTable(), (before, after) => this.#watch(before, after));
@@ -195,8 +195,10 @@ export class SimulatedIntake {
       const table = steppingTable(this.table, step);
       if (input.kind === 'manifest') await attempted(step, () => this.#manifest(table));
       else {
-        const inspected = await attempted(step, () => this.#inspect(table, step, input));
-        if (inspected) await attempted(step, () => this.#record(table, step, inspected));
+        await attempted(step, async () => {
+          const inspected = await this.#inspect(table, step, input);
+          if (inspected) await this.#record(table, step, inspected);
+        });
       }
       this.executions.set(execution, 'succeeded');
     });
@@ -217,6 +219,7 @@ export class SimulatedIntake {
       await step();
       this.send({ version: 1, kind: 'chunk', release: RELEASE, name, heldBy: claim.by });
     }
+    if (claim.kind === 'settled' && claim.again) await this.#tellOf(table, step, claim.chunk, true);
     if (claim.kind !== 'claimed') return null;
     const { chunk } = claim;
     const facts = {
@@ -250,9 +253,13 @@ export class SimulatedIntake {
         return this.landing.get(chunk.name)?.etag ?? null;
       },
     });
+    await this.#tellOf(table, step, chunk, lookAgain);
+  }
+
+  async #tellOf(table: Table, step: Step, { name, execution }: ChunkRow, lookAgain: boolean): Promise<void> {
     if (lookAgain) {
       await step();
-      this.send({ version: 1, kind: 'chunk', release: RELEASE, name: chunk.name, after: chunk.execution });
+      this.send({ version: 1, kind: 'chunk', release: RELEASE, name, after: execution });
     }
     await this.#askForCampaign(table, step);
   }

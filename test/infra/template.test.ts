@@ -230,7 +230,7 @@ describe('the backstop', () => {
     });
     const actions = template.findResources('AWS::Budgets::BudgetsAction');
     const [action] = Object.values(actions);
-    expect(action?.Properties.Definition.IamActionDefinition.Roles).toHaveLength(3);
+    expect(action?.Properties.Definition.IamActionDefinition.Roles).toHaveLength(4);
     template.hasResourceProperties('AWS::IAM::ManagedPolicy', {
       PolicyDocument: {
         Statement: [

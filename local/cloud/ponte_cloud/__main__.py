@@ -1,7 +1,8 @@
 """Starts the emulator with the fixes applied: ``python -m ponte_cloud``.
 
 Environment: ``PONTE_CLOUD_WITHOUT`` (comma list of fix names, or ``all``) leaves fixes out, for the conformance checks;
-``PONTE_CLOUD_SNAPSHOT_SECONDS`` is the pause between two snapshots (default 5). The rest is MiniStack's own.
+``PONTE_CLOUD_SNAPSHOT_SECONDS`` is the pause between two snapshots (default 5); ``PONTE_CLOUD_METER`` names a file that
+gets what a bill would count (:mod:`ponte_cloud.meter`). The rest is MiniStack's own.
 """
 
 import importlib.metadata
@@ -30,9 +31,10 @@ def main() -> None:
     os.environ.setdefault("IOT_MTLS_ENABLED", "0")
     os.environ.setdefault("SFTP_ENABLED", "0")
 
-    from ponte_cloud import fixes
+    from ponte_cloud import fixes, meter
 
     fixes.apply(os.environ.get("PONTE_CLOUD_WITHOUT", ""))
+    meter.install_if_asked()
 
     from ministack.app import main as serve
 
