@@ -15,6 +15,7 @@ export function reportText(report: CampaignReport): string {
     ...quarantined,
     `rows: ${rows.expected} in the plan, ${rows.delivered} delivered in ${campaign.catalogue?.partitions ?? 0} partitions`,
     `approved by: ${report.approvedBy ?? 'nobody yet'}`,
+    ...report.degraded.map(({ at, reason }) => `did less from ${at} on: ${reason}`),
     '',
     table(
       ['stage', 'seconds'],

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { pauseAccount } from '#core/account.ts';
 import { amountText } from '#core/amount.ts';
 import { campaignPartition } from '#core/campaign.ts';
-import { isDigest } from '#core/digest.ts';
+import { type Digest, isDigest } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
 import { leaseKey, readLease } from '#core/lease.ts';
 import { campaignAccount, type Reservation, readLedger } from '#core/ledger.ts';
@@ -11,7 +11,12 @@ import { workKeyOf } from '#core/work.ts';
 
 /** Jobs that had no budget: put off until the campaign is resumed. */
 const DEFERRED_PREFIX = 'D#';
-const deferredRowSchema = z.object({ work: z.string().refine(isDigest), reason: z.string() });
+const deferredRowSchema = z.object({
+  work: z.string().refine(isDigest),
+  /** The same done with less, which is as good (core/degrade-order.ts). */
+  less: z.string().refine(isDigest).optional(),
+  reason: z.string(),
+});
 
 /** Why a job does not start, in a sentence with all the figures. */
 export function refusalText(refused: Extract<Reservation, { kind: 'refused' }>, job: string): string {
@@ -21,20 +26,35 @@ export function refusalText(refused: Extract<Reservation, { kind: 'refused' }>, 
   return `the cap of the ${account} leaves ${amountText(available)}; ${job} may need ${amountText(wanted)}`;
 }
 
+export interface PutOff {
+  readonly work: Digest;
+  readonly less?: Digest;
+  readonly reason: string;
+}
+
+/** Notes a job that does not start; the others go on. */
+export const putOff = (table: Table, campaign: string, job: PutOff) =>
+  table.write([
+    { kind: 'put', item: { pk: campaignPartition(campaign), sk: `${DEFERRED_PREFIX}${job.work}`, ...job } },
+  ]);
+
 /** Notes a job that does not start, and pauses its campaign with the reason. */
-export async function deferJob(table: Table, campaign: string, work: string, reason: string): Promise<void> {
-  const key = { pk: campaignPartition(campaign), sk: `${DEFERRED_PREFIX}${work}` };
-  await table.write([{ kind: 'put', item: { ...key, work, reason } }]);
-  await pauseAccount(table, campaignAccount(campaign), reason);
+export async function deferJob(table: Table, campaign: string, job: PutOff): Promise<void> {
+  await putOff(table, campaign, job);
+  await pauseAccount(table, campaignAccount(campaign), job.reason);
 }
 
 /** Jobs that were put off and have not been done since. */
-export async function deferredJobs(table: Table, campaign: string): Promise<readonly string[]> {
-  const waiting: string[] = [];
-  for await (const item of scan(table, campaignPartition(campaign), DEFERRED_PREFIX)) {
-    const { work } = deferredRowSchema.parse(item);
+export async function deferredJobs(table: Table, campaign: string): Promise<readonly PutOff[]> {
+  const isDone = async (work: Digest) => {
     const lease = await readLease(table, leaseKey(campaign, work));
-    if (lease?.state !== 'settled' && !(await table.get(workKeyOf(work)))) waiting.push(work);
+    return lease?.state === 'settled' || (await table.get(workKeyOf(work))) !== null;
+  };
+  const waiting: PutOff[] = [];
+  for await (const item of scan(table, campaignPartition(campaign), DEFERRED_PREFIX)) {
+    const { work, less, reason } = deferredRowSchema.parse(item);
+    if ((await isDone(work)) || (less !== undefined && (await isDone(less)))) continue;
+    waiting.push({ work, reason, ...(less === undefined ? {} : { less }) });
   }
   return waiting;
 }
@@ -42,7 +62,10 @@ export async function deferredJobs(table: Table, campaign: string): Promise<read
 /** @throws {InputError} `BUDGET_PAUSED` when jobs were put off: what they would have made is missing. */
 export async function requireNothingDeferred(table: Table, campaign: string): Promise<void> {
   const waiting = await deferredJobs(table, campaign);
-  if (waiting.length === 0) return;
+  const [first] = waiting;
+  if (!first) return;
+  // Paused already, unless it was doing less: then nothing but what was put off is left.
+  await pauseAccount(table, campaignAccount(campaign), first.reason);
   const { reason } = await readLedger(table, campaign);
   throw pausedError(`${waiting.length} jobs were put off: ${reason ?? 'the cap was raised meanwhile'}`);
 }

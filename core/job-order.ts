@@ -31,6 +31,8 @@ export const jobOrderSchema = z.discriminatedUnion('kind', [
     algorithm: nameSchema,
     batchId: digestSchema,
     batch: objectRefSchema,
+    /** Whether it has a priority tract; all have where none are declared. */
+    priority: z.boolean().exactOptional(),
   }),
 ]);
 export type JobOrder = z.infer<typeof jobOrderSchema>;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ancillaryFileSchema } from '#core/ancillary.ts';
 import { breakersSchema } from '#core/breaker.ts';
+import { degradeSchema } from '#core/degrade-order.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
 import { headlineSchema } from '#core/headline.ts';
 import { digestSchema, heldOutSchema, nameSchema, objectRefSchema } from '#core/job.ts';
@@ -56,7 +57,13 @@ export const campaignSpecSchema = z.strictObject({
   }),
   /** When it pauses by itself although the caps have room; core/breaker.ts has what holds without it. */
   breakers: breakersSchema.exactOptional(),
+  /** How it does less when a cap is near (core/degrade-order.ts); nothing of the kind unless declared. */
+  degrade: degradeSchema.exactOptional(),
+  /** Tracts that go first, and alone once `priorityTracts` holds; as the catalogue's tract column has them. */
+  priorityTracts: z.array(z.string().min(1)).min(1).exactOptional(),
 });
+
+export type CampaignSpec = z.infer<typeof campaignSpecSchema>;
 
 /** Where a training set comes from, and under what it may be used. */
 const originSchema = z.strictObject({ source: z.string().min(1), licence: z.string().min(1) });

@@ -12,6 +12,7 @@ import type { Batch, BatchPart, ObjectRef } from '#core/job.ts';
 import { nameSchema } from '#core/job.ts';
 import type { JobOrder } from '#core/job-order.ts';
 import { batchPart, inBatches } from '#core/plan/plan.ts';
+import { priorityOf } from '#core/priority.ts';
 import { writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 
@@ -22,18 +23,24 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
   const { spec } = (await readPlannedRelease(table, row.release, row.planDigest)).release;
   await enterStage(table, campaign, 'estimating', clock.now());
   await moveChunks(table, row.release, 'estimate');
-  const batches: { readonly id: Digest; readonly ref: ObjectRef }[] = [];
-  const flush = async (parts: readonly BatchPart[]) => {
+  const hasPriority = priorityOf(table, lake, spec);
+  const batches: { readonly id: Digest; readonly ref: ObjectRef; readonly priority: boolean }[] = [];
+  const flush = async (parts: readonly BatchPart[], priority: boolean) => {
     const batch: Batch = { version: 1, batchId: batchId(parts), parts: [...parts] };
     const ref: ObjectRef = await writeDocument(lake, `campaigns/${campaign}/batches/${batch.batchId}.json`, batch);
-    batches.push({ id: batch.batchId, ref });
+    batches.push({ id: batch.batchId, ref, priority });
   };
   for await (const batch of inBatches(releaseParts(table, row.release), spec.campaign.partsPerBatch)) {
-    await flush(batch.map(batchPart));
+    let priority = false;
+    for (const part of batch) priority ||= await hasPriority(part);
+    await flush(batch.map(batchPart), priority);
   }
   // Digests are as good as random numbers: the jobs that are done first are a fair sample of the sky, which estimates go by.
-  const inOrder = batches.toSorted((one, other) => (one.id < other.id ? -1 : 1));
-  const orders = inOrder.flatMap(({ id, ref }) =>
+  // Those with a priority tract come before the others, so that a budget that ends early has made them.
+  const inOrder = batches.toSorted(
+    (one, other) => Number(other.priority) - Number(one.priority) || (one.id < other.id ? -1 : 1),
+  );
+  const orders = inOrder.flatMap(({ id, ref, priority }) =>
     spec.campaign.algorithms.map(
       (algorithm): JobOrder => ({
         kind: 'estimate',
@@ -42,6 +49,7 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
         algorithm,
         batchId: id,
         batch: ref,
+        priority,
       }),
     ),
   );

@@ -20,7 +20,10 @@ export class Alarms extends Construct {
     this.topic = new Topic(this, 'Topic', { enforceSSL: true, displayName: 'Ponte' });
     this.#alarm(
       'ChunksQuarantined',
-      quarantined(this, { Quarantined: intake.inspect.logs, QuarantinedByManifest: intake.manifest.logs }),
+      logged(this, 'ChunksQuarantined', 'Chunk:Quarantined', {
+        Quarantined: intake.inspect.logs,
+        QuarantinedByManifest: intake.manifest.logs,
+      }),
       'Objects of a refused chunk will be missing from the table.',
     );
     this.#alarm(
@@ -44,6 +47,11 @@ export class Alarms extends Construct {
       'What a publisher lists is not known; its release never completes.',
     );
     this.#alarm('CampaignFailed', campaign.machine.metricFailed(), 'A table is not delivered.');
+    this.#alarm(
+      'CampaignPaused',
+      logged(this, 'CampaignsPaused', 'Campaign:Paused', { Paused: campaign.pauses }),
+      'A cap, a breaker or the kill switch holds a campaign, and it waits for a person.',
+    );
   }
 
   #alarm(name: string, metric: IMetric, breaks: string): void {
@@ -60,14 +68,19 @@ export class Alarms extends Construct {
 }
 
 /**
- * Counted from the logs of both functions that refuse chunks: one number for all, because a metric per chunk would cost
- * more than the pipeline.
+ * How often one message was logged in any of the groups: one number for all, because a metric per chunk or campaign would
+ * cost more than the pipeline.
  */
-function quarantined(scope: Construct, logs: { readonly [id: string]: LogGroup }): IMetric {
-  const metric = { metricNamespace: 'Ponte', metricName: 'ChunksQuarantined' };
+function logged(
+  scope: Construct,
+  metricName: string,
+  message: string,
+  logs: { readonly [id: string]: LogGroup },
+): IMetric {
+  const metric = { metricNamespace: 'Ponte', metricName };
   for (const [id, logGroup] of Object.entries(logs)) {
-    const filterPattern = FilterPattern.stringValue('$.message', '=', 'Chunk:Quarantined');
+    const filterPattern = FilterPattern.stringValue('$.message', '=', message);
     new MetricFilter(scope, id, { logGroup, ...metric, filterPattern, metricValue: '1' });
   }
-  return new Metric({ namespace: metric.metricNamespace, metricName: metric.metricName, statistic: 'Sum' });
+  return new Metric({ namespace: metric.metricNamespace, metricName, statistic: 'Sum' });
 }

@@ -50,6 +50,7 @@ export class CampaignFunctions extends Construct {
     allowRead(this.verifyJob, lake, 'campaigns/*', 'work/*');
     allowRead(this.requestApproval, lake, 'work/*');
     allowPut(this.requestApproval, lake, 'campaigns/*');
+    allowRead(this.planBatches, lake, 'chunks/*');
     allowPut(this.planBatches, lake, 'campaigns/*');
     allowRead(this.planPartitions, lake, 'skinny/*');
     allowPut(this.planPartitions, lake, 'campaigns/*');

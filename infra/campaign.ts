@@ -1,5 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
 import {
   Choice,
@@ -44,6 +45,8 @@ const APPROVAL_WAITS = Duration.days(90);
 export class Campaign extends Construct {
   readonly jobs: QueuePair;
   readonly machine: StateMachine;
+  /** Where `Campaign:Paused` is logged. */
+  readonly pauses: LogGroup;
   readonly #functions: CampaignFunctions;
   readonly #storage: Storage;
   /** The lake as the maps take it: by name, because its class and its interface disagree on optional properties. */
@@ -54,6 +57,7 @@ export class Campaign extends Construct {
     this.#storage = props.storage;
     this.#lake = Bucket.fromBucketName(this, 'LakeByName', props.storage.lake.bucketName);
     this.#functions = new CampaignFunctions(this, 'Functions', props);
+    this.pauses = this.#functions.failCampaign.logs;
     // The agent deletes a message as soon as it has journalled the work, so this only bounds a crash in between.
     this.jobs = new QueuePair(this, 'Jobs', { visibilityTimeout: Duration.minutes(2), maxReceiveCount: 10 });
 

@@ -39,6 +39,13 @@ const LEASES_MOVE = Duration.seconds(30);
 /** Longer than any queue of any partition, shorter than the 90 days of a message nobody takes. */
 const LONGEST_JOB = Duration.days(30);
 
+/** What an estimate's order has besides; functions/plan-batches.ts writes all of it. */
+const ESTIMATE_ORDER = {
+  batchId: JsonPath.stringAt('$.batchId'),
+  batch: JsonPath.objectAt('$.batch'),
+  priority: JsonPath.objectAt('$.priority'),
+};
+
 /**
  * One job at a site: prepare (has it been done? is there budget?), send it with a task token and wait, verify what came
  * back. A new attempt carries a new token; the agent binds it to the work it has, by the work key.
@@ -53,7 +60,7 @@ export function jobChain(scope: Construct, props: JobChainProps): IChainable {
     campaign: JsonPath.stringAt('$.campaign'),
     release: JsonPath.stringAt('$.release'),
     algorithm: JsonPath.stringAt('$.algorithm'),
-    ...(kind === 'estimate' ? { batchId: JsonPath.stringAt('$.batchId'), batch: JsonPath.objectAt('$.batch') } : {}),
+    ...(kind === 'estimate' ? ESTIMATE_ORDER : {}),
   };
   const fields = messageFields(kind).filter((name) => name !== 'taskToken');
   const message = Object.fromEntries(fields.map((name) => [name, JsonPath.objectAt(`$.prepared.message.${name}`)]));

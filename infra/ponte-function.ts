@@ -35,7 +35,7 @@ export class PonteFunction extends LambdaFunction {
       code: props.code.code(props.name),
       handler: `${props.name}.handler`,
       runtime: RUNTIME,
-      architecture: Architecture.X86_64,
+      architecture: props.code.processor === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64,
       role,
       memorySize: props.memoryMb ?? 512,
       timeout: props.timeout ?? Duration.minutes(2),

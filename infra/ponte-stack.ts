@@ -6,7 +6,7 @@ import type { Construct } from 'constructs';
 import { AgentAccess } from '#infra/agent-access.ts';
 import { Alarms } from '#infra/alarms.ts';
 import { Campaign } from '#infra/campaign.ts';
-import { bundleFunctions } from '#infra/code.ts';
+import { bundleFunctions, type Processor } from '#infra/code.ts';
 import { Intake } from '#infra/intake.ts';
 import { Storage } from '#infra/storage.ts';
 
@@ -23,6 +23,8 @@ const ONE_TABLE: TableProps = {
 export interface PonteStackProps extends StackProps {
   /** Sites that get a role of their own beside the one for all. */
   readonly sites?: readonly string[];
+  /** What the functions run on; the local cloud's run on this machine's whatever it says. */
+  readonly processor?: Processor;
 }
 
 /** All of Ponte's cloud. The local cloud gets this very stack. */
@@ -30,12 +32,12 @@ export class PonteStack extends Stack {
   /** The roles that start executions and hand out jobs. */
   readonly starters: readonly IRole[];
 
-  constructor(scope: Construct, id: string, { sites = [], ...props }: PonteStackProps = {}) {
+  constructor(scope: Construct, id: string, { sites = [], processor = 'x64', ...props }: PonteStackProps = {}) {
     super(scope, id, props);
     const storage = new Storage(this, 'Storage');
     const table = new Table(this, 'Metadata', { ...ONE_TABLE, deletionProtection: true });
     // In the output folder, so that two syntheses at once do not share them.
-    const code = bundleFunctions(join(Stage.of(this)?.outdir ?? 'cdk.out', 'bundles'));
+    const code = bundleFunctions(join(Stage.of(this)?.outdir ?? 'cdk.out', 'bundles'), processor);
     const intake = new Intake(this, 'Intake', { code, storage, table });
     const campaign = new Campaign(this, 'Campaign', { code, storage, table });
     intake.take.addEnvironment('CAMPAIGN_MACHINE_ARN', campaign.machine.stateMachineArn);

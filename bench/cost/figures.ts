@@ -34,6 +34,8 @@ export function tellBill(usages: ReadonlyMap<string, Usage>, figure: Tell, say: 
     ...{ name: 'control_plane_usd_per_20e9', value: usd(controlPlane), unit: 'USD' },
     ...{ better: 'lower', aim: AIM_USD },
   });
+  const saved = controlPlane.lambdaGbSeconds * (PRICES.lambdaGbSecond - PRICES.lambdaGbSecondArm) * (CHUNKS / 1e6);
+  tell('on_arm64_in_as_many_seconds_usd', usd(controlPlane) - saved);
   tell('intake_usd_per_20e9', usd(intake));
   tell('jobs_usd_per_20e9', usd(jobs));
   for (const [name, microUsd] of Object.entries(pricedUsage(controlPlane))) {

@@ -78,7 +78,7 @@ function unitText({ kind, name, algorithm, verdict, reason, changes }: PlannedUn
   ].join('\n');
 }
 
-function planText({ campaign, comparedWith, lines, estimates }: CampaignPlan): string {
+function planText({ campaign, comparedWith, lines, estimates, degrade }: CampaignPlan): string {
   return [
     `${campaign}${comparedWith ? `, compared with ${comparedWith}` : ''}`,
     table(
@@ -99,8 +99,15 @@ function planText({ campaign, comparedWith, lines, estimates }: CampaignPlan): s
             basis === 'ASSUMED' ? basis : `${basis} (${samples} jobs)`,
           ]),
         ),
+    ...(degrade.length > 0 ? ['', degradeText(degrade)] : []),
   ].join('\n');
 }
+
+const degradeText = (steps: CampaignPlan['degrade']) =>
+  table(
+    ['from this share of a cap on', 'it does', 'core-hours of the estimates that it still starts'],
+    steps.map(({ step, fromShare, coreSeconds }) => [`${100 * fromShare} %`, step, (coreSeconds / 3600).toFixed(3)]),
+  );
 
 /** `1.20 (0.90 to 1.50)`, at 95 %. */
 function interval({ mean, low, high }: Interval, per: number): string {

@@ -3,10 +3,12 @@ import { viewRelease } from '#cli/operations/look.ts';
 import { resolveRegistration } from '#cli/operations/register-release.ts';
 import { campaignName, planDigest, readChunkSet } from '#core/campaign.ts';
 import { readRelease } from '#core/chunk-book.ts';
+import type { DegradeStep } from '#core/degrade-order.ts';
 import type { JobInput } from '#core/job-order.ts';
 import { type CostEstimate, estimateJobs } from '#core/plan/estimate.ts';
 import { groupOf } from '#core/plan/fields.ts';
 import { type Baseline, type PlannedUnit, planUnits, type UnitKind } from '#core/plan/plan.ts';
+import { priorityOf } from '#core/priority.ts';
 import type { ReleaseSpec } from '#core/release.ts';
 
 export interface PlanOptions {
@@ -35,7 +37,19 @@ export interface CampaignPlan {
   readonly comparedWith: string | null;
   readonly lines: readonly PlanLine[];
   /** Of what is to run, by stage and algorithm. Chunks are derived by the cloud alone and take no core-hours. */
-  readonly estimates: readonly (CostEstimate & { readonly kind: string; readonly algorithm: string })[];
+  readonly estimates: readonly StageEstimate[];
+  /** The declared order of doing less near a cap. */
+  readonly degrade: readonly DegradeLine[];
+}
+
+export type StageEstimate = CostEstimate & { readonly kind: string; readonly algorithm: string };
+
+export interface DegradeLine {
+  readonly step: DegradeStep;
+  /** Of a cap, spent or reserved. */
+  readonly fromShare: number;
+  /** Core-seconds of the estimates that start once the step holds, if it held from the beginning. */
+  readonly coreSeconds: number;
 }
 
 /** What a campaign of this release would reuse and run, and what that costs. Starts and writes nothing. */
@@ -45,24 +59,46 @@ export async function campaignPlan(cloud: Cloud, options: PlanOptions): Promise<
   const spec = options.whatIf ? await resolveRegistration(table, options.whatIf) : row.spec;
   const baseline = await baselineOf(cloud, options, row.spec);
   const lines = new Map<string, PlanLine>();
-  const jobs = new Map<string, { kind: 'inform' | 'validate' | 'estimate'; algorithm: string; inputs: JobInput[] }>();
-  for await (const unit of planUnits({ table, spec, release: options.release, baseline })) {
+  const jobs = new Map<string, Jobs>();
+  const tracts = spec.campaign.priorityTracts ? { hasPriority: priorityOf(table, cloud.lake, spec) } : {};
+  for await (const unit of planUnits({ table, spec, release: options.release, baseline, ...tracts })) {
     await options.onUnit?.(unit);
     count(lines, unit);
     if (unit.kind === 'chunk' || unit.algorithm === null || unit.verdict !== 'run') continue;
     const key = `${unit.kind} ${unit.algorithm}`;
-    const job = jobs.get(key) ?? { kind: unit.kind, algorithm: unit.algorithm, inputs: [] };
+    const job = jobs.get(key) ?? { kind: unit.kind, algorithm: unit.algorithm, inputs: [], priority: [] };
     job.inputs.push(unit.input);
+    if (unit.priority !== false) job.priority.push(unit.input);
     jobs.set(key, job);
   }
   const campaign = campaignName(row, planDigest(row, await readChunkSet(table, options.release)));
-  const estimates: CampaignPlan['estimates'][number][] = [];
-  for (const { kind, algorithm, inputs } of jobs.values()) {
-    estimates.push({ kind, algorithm, ...(await estimateJobs(table, spec, { kind, algorithm }, inputs, campaign)) });
+  const estimated = async (job: Jobs, inputs: readonly JobInput[]): Promise<StageEstimate> => {
+    const { kind, algorithm } = job;
+    return { kind, algorithm, ...(await estimateJobs(table, spec, { kind, algorithm }, inputs, campaign)) };
+  };
+  const [estimates, ofPriority]: [StageEstimate[], StageEstimate[]] = [[], []];
+  for (const job of jobs.values()) {
+    estimates.push(await estimated(job, job.inputs));
+    ofPriority.push(await estimated(job, job.priority));
   }
   const comparedWith = baseline ? (baseline.campaign ?? baseline.spec.release) : null;
-  return { release: options.release, campaign, comparedWith, lines: [...lines.values()], estimates };
+  const degrade = (spec.campaign.degrade ?? []).map(({ step, fromShare }): DegradeLine => {
+    const running = { withoutArchive: estimates, priorityTracts: ofPriority, defer: [] }[step];
+    return { step, fromShare, coreSeconds: estimatesOnly(running) };
+  });
+  return { release: options.release, campaign, comparedWith, lines: [...lines.values()], estimates, degrade };
 }
+
+interface Jobs {
+  readonly kind: 'inform' | 'validate' | 'estimate';
+  readonly algorithm: string;
+  readonly inputs: JobInput[];
+  /** Of those that have a priority tract. */
+  readonly priority: JobInput[];
+}
+
+const estimatesOnly = (stages: readonly StageEstimate[]) =>
+  stages.reduce((sum, { kind, coreSeconds }) => sum + (kind === 'estimate' ? coreSeconds.mean : 0), 0);
 
 /** The release named, or for a what-if the registration that stands. */
 async function baselineOf(cloud: Cloud, options: PlanOptions, standing: ReleaseSpec): Promise<Baseline | null> {

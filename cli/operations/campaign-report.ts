@@ -3,6 +3,7 @@ import { chunksOf, viewCampaign } from '#cli/operations/look.ts';
 import type { AccountRow } from '#core/account.ts';
 import { CAMPAIGN_STAGES, type CampaignRow } from '#core/campaign.ts';
 import type { ChunkRow } from '#core/chunk.ts';
+import { type DegradedRow, degradedSteps } from '#core/degrade.ts';
 import { readLedger } from '#core/ledger.ts';
 import { chunkMicroUsd } from '#core/plan/chunk-price.ts';
 import { type Spending, spendingOf } from '#core/plan/spending.ts';
@@ -25,6 +26,8 @@ export interface CampaignReport {
   readonly stages: readonly StageTime[];
   readonly ledger: AccountRow;
   readonly spending: Spending;
+  /** When and why it did less. */
+  readonly degraded: readonly DegradedRow[];
   /** Micro-dollars of the looks at chunks that ended in quarantine. */
   readonly quarantinedMicroUsd: number;
   /** What the control plane would have cost on AWS, in micro-dollars at the dated prices: measured times, counted calls. */
@@ -60,6 +63,7 @@ export async function campaignReport(cloud: Cloud, name: string): Promise<Campai
     stages: stageTimes(campaign),
     ledger,
     spending: await spendingOf(cloud.table, name),
+    degraded: await degradedSteps(cloud.table, name),
     quarantinedMicroUsd: refused.reduce((sum, { seconds }) => sum + chunkMicroUsd(seconds ?? 0), 0),
     controlPlane: {
       microUsd: lookMicroUsd + ledger.microUsdSpent,

@@ -7,6 +7,7 @@ import { readJson } from '#cli/operations/read-json.ts';
 import { withTrainingSet } from '#cli/operations/training-set.ts';
 import { type Algorithm, algorithmSchema, configurationDigest, requireAncillary } from '#core/algorithm.ts';
 import { type AncillaryFile, ancillaryFile, needAncillary } from '#core/ancillary.ts';
+import { degradeProblem } from '#core/degrade-order.ts';
 import { sha256 } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
 import type { ObjectStore } from '#core/ports.ts';
@@ -89,6 +90,13 @@ async function resolveSpec(cloud: Resolve, registration: Registration, folder: s
     throw new InputError(`the recipe ${recipe.name} cannot be followed with ${profile.name}: ${problem}`, {
       code: 'RECIPE_UNFIT',
       hint: 'Take another recipe of schemas/recipes, or write one; a new recipe is a file there.',
+    });
+  }
+  const unfit = degradeProblem(campaign, profile);
+  if (unfit) {
+    throw new InputError(`the campaign ${campaign.name} cannot degrade as declared: ${unfit}`, {
+      code: 'DEGRADE_UNFIT',
+      hint: 'docs/operator.md says what each step of campaign.degrade needs.',
     });
   }
   const ancillary = await ancillaryOf(cloud, profile, recipe);

@@ -23,6 +23,8 @@ export interface PlannedUnit {
   readonly changes: readonly Change[];
   /** Why it is blocked. */
   readonly reason: string | null;
+  /** Whether a batch has a priority tract; only of batches, and where any are declared. */
+  readonly priority?: boolean;
 }
 
 /** What a plan is compared with: an earlier registration and the campaign that made its models. */
@@ -37,6 +39,8 @@ export interface PlanRequest {
   /** Whose chunks; the spec may be another one than it was registered with. */
   readonly release: string;
   readonly baseline: Baseline | null;
+  /** Whether a part has a priority tract (core/priority.ts). */
+  readonly hasPriority?: (part: PartRow) => Promise<boolean>;
 }
 
 /** The parts in runs of `size`, in the order of the plan: what one array estimates. */
@@ -121,7 +125,7 @@ async function* planTraining(
 const MODEL_TO_COME: Change = { field: 'model', before: null, now: 'to be made' };
 
 async function* planEstimates(
-  { table, spec, release, baseline }: PlanRequest,
+  { table, spec, release, baseline, hasPriority }: PlanRequest,
   algorithm: string,
   model: ObjectRef | null,
   derives: boolean,
@@ -145,9 +149,17 @@ async function* planEstimates(
     const changes: readonly Change[] = known
       ? [...inputs, ...shared, ...derivation, ...(model || derives ? [] : [MODEL_TO_COME])]
       : [];
-    const name = `batch ${String(number).padStart(5, '0')}`;
-    yield { kind: 'estimate', name, algorithm, verdict: done ? 'reuse' : 'run', input, changes, reason: null };
+    const unit = { kind: 'estimate' as const, name: batchName(number), algorithm, input, changes, reason: null };
+    const priority = hasPriority ? { priority: await anyOf(batch, hasPriority) } : {};
+    yield { ...unit, verdict: done ? 'reuse' : 'run', ...priority };
   }
+}
+
+export const batchName = (number: number) => `batch ${String(number).padStart(5, '0')}`;
+
+async function anyOf<T>(items: readonly T[], test: (item: T) => Promise<boolean>): Promise<boolean> {
+  for (const item of items) if (await test(item)) return true;
+  return false;
 }
 
 async function changedInputs(table: Table, release: string, baseline: Baseline, batch: readonly PartRow[]) {

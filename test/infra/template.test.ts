@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
@@ -201,6 +201,19 @@ describe('the stack', () => {
       expect(anchors).toContain(anchor);
     }
   });
+});
+
+describe('the functions on arm64', () => {
+  it('need its library of DuckDB, and say how to get it', () => {
+    const stack = () => new PonteStack(new App({ analyticsReporting: false }), 'Ponte', { processor: 'arm64' });
+    const installed = join(ROOT, '.ponte', 'arm64', 'node_modules', '@duckdb', 'node-bindings-linux-arm64');
+    if (process.arch !== 'arm64' && !existsSync(installed)) {
+      expect(stack).toThrow(expect.objectContaining({ code: 'LIBRARY_MISSING' }));
+      return;
+    }
+    const functions = Object.values(Template.fromStack(stack()).findResources('AWS::Lambda::Function'));
+    expect(new Set(functions.map(({ Properties }) => String(Properties.Architectures)))).toEqual(new Set(['arm64']));
+  }, 120_000);
 });
 
 describe('the backstop', () => {
