@@ -30,8 +30,8 @@ export function reportText(report: CampaignReport): string {
 }
 
 /** Expected against actual per stage, and where the money went. */
-function spendingLines({ spending, quarantinedMicroUsd }: CampaignReport): readonly string[] {
-  const { stages, byOutcome, reused } = spending;
+function spendingLines({ spending, quarantinedMicroUsd, estimates }: CampaignReport): readonly string[] {
+  const { stages, byOutcome, bySite, reused } = spending;
   const hours = (seconds: number) => (seconds / 3600).toFixed(3);
   return [
     table(
@@ -40,6 +40,12 @@ function spendingLines({ spending, quarantinedMicroUsd }: CampaignReport): reado
         ...[kind, algorithm, attempts, hours(expected.coreSeconds), hours(reserved.coreSeconds)],
         ...[hours(actual.coreSeconds), inside ? 'yes' : 'NO'],
       ]),
+    ),
+    '',
+    ...(estimates.length > 0 ? [estimateLines(estimates), ''] : []),
+    table(
+      ['site', 'core-hours'],
+      Object.entries(bySite).map(([site, seconds]) => [site, hours(seconds)]),
     ),
     '',
     table(
@@ -53,4 +59,19 @@ function spendingLines({ spending, quarantinedMicroUsd }: CampaignReport): reado
       ],
     ),
   ];
+}
+
+/** The estimate that the campaign began with, in each currency, and whether what it took lies inside. */
+function estimateLines(estimates: CampaignReport['estimates']): string {
+  const text = { coreSeconds: ['core-hours', 3600], microUsd: ['USD', 1e6], egressBytes: ['GB out', 1e9] } as const;
+  return table(
+    ['stage', 'algorithm', 'in', 'estimate, 95 %', 'actual', 'basis', ''],
+    estimates.map(({ kind, algorithm, currency, estimate, actual, basis, hit }) => {
+      const [unit, per] = text[currency];
+      const [mean, low, high, took] = [estimate.mean, estimate.low, estimate.high, actual].map((value) =>
+        (value / per).toFixed(4),
+      );
+      return [kind, algorithm, unit, `${mean} (${low} to ${high})`, took ?? '', basis, hit ? 'hit' : 'MISS'];
+    }),
+  );
 }

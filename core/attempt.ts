@@ -26,6 +26,8 @@ export interface Settled {
   /** Of the wall clock, from lease to settlement. */
   readonly at: Date;
   readonly facts: JobFacts | null;
+  /** Where it ran; nobody knows of one that never answered. */
+  readonly site?: string;
 }
 
 const amounts = z.object({ microUsd: z.int(), coreSeconds: z.int(), egressBytes: z.int() });
@@ -43,6 +45,7 @@ export const attemptRowSchema = z.object({
   reservedAt: z.string(),
   settledAt: z.string(),
   facts: jobFactsSchema.nullable(),
+  site: z.string().nullable().default(null),
 });
 export type AttemptRow = z.infer<typeof attemptRowSchema>;
 

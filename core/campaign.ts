@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Digest, digestOf, sha256 } from '#core/digest.ts';
+import { COLUMNS_DIGEST } from '#core/hats/columns.ts';
 import { digestSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 import { EXPECTED_PREFIX, expectedChunkSchema, type ReleaseRow, releasePartition } from '#core/release.ts';
 import { type Key, scan, type Table } from '#core/table.ts';
@@ -25,6 +26,8 @@ const catalogueSchema = z.strictObject({
   manifest: objectRefSchema,
   rows: z.int(),
   partitions: z.int(),
+  /** `COLUMNS_DIGEST` when it was made. */
+  columns: digestSchema.exactOptional(),
 });
 export type Catalogue = z.infer<typeof catalogueSchema>;
 
@@ -93,6 +96,7 @@ export function planDigest(release: ReleaseRow, chunkSet: ChunkSet): Digest {
     version: CAMPAIGN_VERSION,
     spec: release.specDigest,
     chunks: chunkSet.digest,
+    columns: COLUMNS_DIGEST,
   });
 }
 

@@ -193,6 +193,7 @@ export async function settle(table: Table, campaign: string, work: string, settl
     reservedAt: lease.at,
     settledAt: settled.at.toISOString(),
     facts,
+    site: settled.site ?? null,
   };
   await table.write([
     { kind: 'update', key, set: { state: expiring ? 'expired' : 'settled' }, when: exactly(lease) },

@@ -4,6 +4,7 @@ import { type FinishedCatalogue, finishCatalogue, type LeafTail } from '#adapter
 import { writeManifest } from '#adapters/hats-manifest.ts';
 import { setCatalogue } from '#core/campaign-book.ts';
 import { sha256 } from '#core/digest.ts';
+import { COLUMNS_DIGEST } from '#core/hats/columns.ts';
 import { felisYaml } from '#core/hats/felis.ts';
 import { ingestManifest } from '#core/hats/ingest-manifest.ts';
 import { FELIS_SCHEMA, INGEST_MANIFEST, inSkyOrder, MANIFEST } from '#core/hats/layout.ts';
@@ -61,6 +62,7 @@ export const handler = stack(catalogueOrderSchema, ({ campaign, plan: planRef },
       manifest,
       rows: finished.rows,
       partitions: finished.leaves,
+      columns: COLUMNS_DIGEST,
     });
     log.info('Catalogue:Finished', { campaign, rows: finished.rows, partitions: finished.leaves });
     return { rows: finished.rows, partitions: finished.leaves };

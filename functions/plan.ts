@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { withoutGaps } from '#core/amount.ts';
-import { openCampaign, readPlannedRelease, releaseParts } from '#core/campaign-book.ts';
+import { openCampaign, readPlannedRelease } from '#core/campaign-book.ts';
 import { InputError } from '#core/errors.ts';
 import { digestSchema, nameSchema } from '#core/job.ts';
 import { sweepLeases } from '#core/lease-sweep.ts';
 import { openLedger } from '#core/ledger.ts';
+import { estimateCampaign, keepEstimate } from '#core/plan/campaign-estimate.ts';
 import { handler as stack } from '#functions/handler.ts';
 
 const inputSchema = z.object({
@@ -23,11 +24,7 @@ export const handler = stack(inputSchema, async (input, { table, clock, log }) =
       hint: 'Every chunk is in quarantine: ponte chunks shows the reasons.',
     });
   }
-  let [rows, parts] = [0, 0];
-  for await (const part of releaseParts(table, input.release)) {
-    rows += part.rows;
-    parts += 1;
-  }
+  const { rows, parts, stages } = await estimateCampaign(table, release.spec, input.campaign);
   if (parts === 0) {
     throw new InputError(`the cut of the recipe keeps no row of the release ${input.release}`, {
       code: 'NOTHING_TO_DO',
@@ -37,6 +34,7 @@ export const handler = stack(inputSchema, async (input, { table, clock, log }) =
   const now = clock.now().toISOString();
   await openLedger(table, input.campaign, withoutGaps(release.spec.campaign.caps));
   await sweepLeases(table, input.campaign, clock.now());
+  await keepEstimate(table, input.campaign, stages, clock.now());
   await openCampaign(table, {
     campaign: input.campaign,
     release: input.release,

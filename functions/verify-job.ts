@@ -11,7 +11,7 @@ import {
   jobResultSchema,
   type ReturnedObject,
 } from '#core/job.ts';
-import { JOB_USAGE, type JobOrder, jobOrderSchema } from '#core/job-order.ts';
+import { type JobOrder, jobOrderSchema, jobUsage } from '#core/job-order.ts';
 import { expectedEgress } from '#core/lease.ts';
 import { settle } from '#core/ledger.ts';
 import { holds } from '#core/ports.ts';
@@ -36,8 +36,9 @@ export const handler = stack(inputSchema, async ({ order, workKey, answer }, ser
     failedUnits: answer.failedUnits,
     at: services.clock.now(),
     facts: null,
+    site: result.site,
     actual: {
-      microUsd: priceMicroUsd(JOB_USAGE),
+      microUsd: priceMicroUsd(jobUsage(answer.units)),
       coreSeconds: Math.ceil(answer.coreSeconds),
       egressBytes: await expectedEgress(services.table, order.campaign, workKey),
     },

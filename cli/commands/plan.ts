@@ -2,8 +2,8 @@ import { open } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { openCloud } from '#cli/context.ts';
 import { type CampaignPlan, campaignPlan } from '#cli/operations/campaign-plan.ts';
+import { explain } from '#cli/operations/explain.ts';
 import { answer, type OutputOptions, progress, table } from '#cli/output.ts';
-import { InputError } from '#core/errors.ts';
 import type { PlannedUnit } from '#core/plan/plan.ts';
 import type { Interval } from '#core/plan/statistics.ts';
 
@@ -46,9 +46,12 @@ export function planCommand(campaign: Command): void {
 export function explainCommand(program: Command): void {
   program
     .command('explain')
-    .description('why a chunk, a model or a batch would be reused, run or blocked, field by field')
+    .description('why a chunk, a part, a model, a batch or a partition would be reused, run or blocked, field by field')
     .argument('<release>')
-    .argument('<unit>', 'a name as `ponte campaign plan --file` writes it: of a chunk, an algorithm or a batch')
+    .argument(
+      '<unit>',
+      'a name as `ponte campaign plan --file` writes it; a part as <chunk>#<index>, a partition as <order>/<pixel>',
+    )
     .option('--what-if <registration>', 'try this registration file out on the chunks of the release')
     .option('--against <release>', 'compare with another release')
     .option('--json', 'print one JSON object')
@@ -56,16 +59,9 @@ export function explainCommand(program: Command): void {
     .action((release: string, name: string, options: ComparedOptions) =>
       answer(options, async () => {
         const cloud = await openCloud();
-        const units: PlannedUnit[] = [];
-        const onUnit = async (unit: PlannedUnit) => {
-          if (unit.name === name) units.push(unit);
-        };
-        await campaignPlan(cloud, { release, ...compared(options), onUnit });
-        if (units.length > 0) return { json: { release, units }, text: units.map(unitText).join('\n') };
-        throw new InputError(`the plan of ${release} has no unit ${name}`, {
-          code: 'UNIT_UNKNOWN',
-          hint: `ponte campaign plan ${release} --file plan.jsonl writes the names of all units.`,
-        });
+        const explained = await explain(cloud, name, { release, ...compared(options) });
+        const text = [...(explained.about ? [explained.about] : []), ...explained.units.map(unitText)].join('\n');
+        return { json: explained, text };
       }),
     );
 }

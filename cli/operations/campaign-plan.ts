@@ -2,8 +2,10 @@ import type { Cloud } from '#cli/context.ts';
 import { viewRelease } from '#cli/operations/look.ts';
 import { resolveRegistration } from '#cli/operations/register-release.ts';
 import { campaignName, planDigest, readChunkSet } from '#core/campaign.ts';
+import { readCampaign } from '#core/campaign-book.ts';
 import { readRelease } from '#core/chunk-book.ts';
 import type { DegradeStep } from '#core/degrade-order.ts';
+import { COLUMNS_DIGEST } from '#core/hats/columns.ts';
 import type { JobInput } from '#core/job-order.ts';
 import { type CostEstimate, estimateJobs } from '#core/plan/estimate.ts';
 import { groupOf } from '#core/plan/fields.ts';
@@ -35,6 +37,7 @@ export interface CampaignPlan {
   readonly release: string;
   readonly campaign: string;
   readonly comparedWith: string | null;
+  readonly partsPerBatch: number;
   readonly lines: readonly PlanLine[];
   /** Of what is to run, by stage and algorithm. Chunks are derived by the cloud alone and take no core-hours. */
   readonly estimates: readonly StageEstimate[];
@@ -61,10 +64,13 @@ export async function campaignPlan(cloud: Cloud, options: PlanOptions): Promise<
   const lines = new Map<string, PlanLine>();
   const jobs = new Map<string, Jobs>();
   const tracts = spec.campaign.priorityTracts ? { hasPriority: priorityOf(table, cloud.lake, spec) } : {};
-  for await (const unit of planUnits({ table, spec, release: options.release, baseline, ...tracts })) {
+  const columns = { now: COLUMNS_DIGEST, before: await deliveredColumns(cloud, options.release) };
+  const request = { table, spec, release: options.release, baseline, columns, ...tracts };
+  for await (const unit of planUnits(request)) {
     await options.onUnit?.(unit);
     count(lines, unit);
-    if (unit.kind === 'chunk' || unit.algorithm === null || unit.verdict !== 'run') continue;
+    if (unit.kind === 'chunk' || unit.kind === 'catalogue' || unit.algorithm === null) continue;
+    if (unit.verdict !== 'run') continue;
     const key = `${unit.kind} ${unit.algorithm}`;
     const job = jobs.get(key) ?? { kind: unit.kind, algorithm: unit.algorithm, inputs: [], priority: [] };
     job.inputs.push(unit.input);
@@ -86,7 +92,9 @@ export async function campaignPlan(cloud: Cloud, options: PlanOptions): Promise<
     const running = { withoutArchive: estimates, priorityTracts: ofPriority, defer: [] }[step];
     return { step, fromShare, coreSeconds: estimatesOnly(running) };
   });
-  return { release: options.release, campaign, comparedWith, lines: [...lines.values()], estimates, degrade };
+  const { partsPerBatch } = spec.campaign;
+  const about = { release: options.release, campaign, comparedWith, partsPerBatch };
+  return { ...about, lines: [...lines.values()], estimates, degrade };
 }
 
 interface Jobs {
@@ -99,6 +107,14 @@ interface Jobs {
 
 const estimatesOnly = (stages: readonly StageEstimate[]) =>
   stages.reduce((sum, { kind, coreSeconds }) => sum + (kind === 'estimate' ? coreSeconds.mean : 0), 0);
+
+/** Of the last catalogue of the release; null where none was made, or none that says. */
+async function deliveredColumns(cloud: Cloud, release: string): Promise<string | null> {
+  const { campaigns } = await viewRelease(cloud, release);
+  let columns: string | null = null;
+  for (const campaign of campaigns) columns = (await readCampaign(cloud.table, campaign)).catalogue?.columns ?? columns;
+  return columns;
+}
 
 /** The release named, or for a what-if the registration that stands. */
 async function baselineOf(cloud: Cloud, options: PlanOptions, standing: ReleaseSpec): Promise<Baseline | null> {

@@ -5,6 +5,7 @@ import { CAMPAIGN_STAGES, type CampaignRow } from '#core/campaign.ts';
 import type { ChunkRow } from '#core/chunk.ts';
 import { type DegradedRow, degradedSteps } from '#core/degrade.ts';
 import { readLedger } from '#core/ledger.ts';
+import { type Comparison, compareStages, readEstimate } from '#core/plan/campaign-estimate.ts';
 import { chunkMicroUsd } from '#core/plan/chunk-price.ts';
 import { type Spending, spendingOf } from '#core/plan/spending.ts';
 import { PRICES } from '#core/price-book.ts';
@@ -26,6 +27,8 @@ export interface CampaignReport {
   readonly stages: readonly StageTime[];
   readonly ledger: AccountRow;
   readonly spending: Spending;
+  /** What each stage took, against the interval that the campaign began with, by currency. */
+  readonly estimates: readonly Comparison[];
   /** When and why it did less. */
   readonly degraded: readonly DegradedRow[];
   /** Micro-dollars of the looks at chunks that ended in quarantine. */
@@ -54,6 +57,7 @@ export async function campaignReport(cloud: Cloud, name: string): Promise<Campai
   }
   const ledger = await readLedger(cloud.table, name);
   const lookMicroUsd = looks.reduce((sum, chunk) => sum + chunkMicroUsd(chunk.seconds ?? 0), 0);
+  const spending = await spendingOf(cloud.table, name);
   const refused = looks.filter(({ state }) => state === 'quarantined');
   return {
     campaign,
@@ -62,7 +66,8 @@ export async function campaignReport(cloud: Cloud, name: string): Promise<Campai
     rows: { expected: campaign.rows, delivered: campaign.catalogue?.rows ?? 0 },
     stages: stageTimes(campaign),
     ledger,
-    spending: await spendingOf(cloud.table, name),
+    spending,
+    estimates: compareStages(await readEstimate(cloud.table, name), spending.stages),
     degraded: await degradedSteps(cloud.table, name),
     quarantinedMicroUsd: refused.reduce((sum, { seconds }) => sum + chunkMicroUsd(seconds ?? 0), 0),
     controlPlane: {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sha256 } from '#core/digest.ts';
 import definition from '#schemas/photoz-columns.json' with { type: 'json' };
 
 const datatypeSchema = z.enum(['long', 'int', 'double', 'float', 'unsignedByte']);
@@ -22,7 +23,11 @@ const definitionSchema = z.strictObject({
   flags: z.array(z.strictObject({ value: z.int().positive(), name: z.string(), description: z.string() })),
 });
 
-const { keys, perAlgorithm, posterior, flags } = definitionSchema.parse(definition);
+const parsed = definitionSchema.parse(definition);
+const { keys, perAlgorithm, posterior, flags } = parsed;
+
+/** Changes with anything that is said of any delivered column, so that a table with other descriptions is another one. */
+export const COLUMNS_DIGEST = sha256(JSON.stringify(parsed));
 
 /** A column of the delivered table, with all that VOTable, Felis and the docs say about it. */
 export interface PhotozColumn {

@@ -1,21 +1,44 @@
 import { priceMicroUsd, type Usage } from '#core/price-book.ts';
 
-/** What one chunk uses of the control plane, apart from its time: infra/intake.ts and functions/inspect.ts. */
-const CHUNK_CALLS: Omit<Usage, 'lambdaGbSeconds'> = {
-  lambdaRequests: 3,
-  stateTransitions: 5,
-  s3Puts: 3,
-  s3Gets: 5,
-  dynamoDbWriteUnits: 20,
-  dynamoDbReadUnits: 10,
+// Measured by `npm run bench -- cost` on the local cloud on 2026-11-27 (docs/performance.md), for chunks of 130,000 rows.
+
+/** What one chunk uses of the control plane to be taken in, apart from its time: infra/intake.ts, functions/inspect.ts. */
+const CHUNK_CALLS: Omit<Usage, 'lambdaGbSeconds' | 'lambdaDiskGbSeconds'> = {
+  lambdaRequests: 2,
+  stateTransitions: 1,
+  s3Puts: 5,
+  s3Gets: 6,
+  dynamoDbWriteUnits: 18,
+  dynamoDbReadUnits: 12.1,
   sqsRequests: 3,
   events: 1,
-  lambdaDiskGbSeconds: 0,
-  logBytes: 0,
+  logBytes: 3900,
 };
-/** Memory of `inspect`, infra/intake.ts. */
+/** Memory of `inspect`, and its disk beyond what is free: infra/intake.ts. */
 const INSPECT_GB = 2;
+const INSPECT_DISK_GB = 9.5;
+/** How long it looks at one. */
+export const LOOK_SECONDS = 3.2;
 
 /** What the look at one chunk costs, in micro-dollars. @param seconds that `inspect` ran */
 export const chunkMicroUsd = (seconds: number) =>
-  priceMicroUsd({ ...CHUNK_CALLS, lambdaGbSeconds: seconds * INSPECT_GB });
+  priceMicroUsd({
+    ...CHUNK_CALLS,
+    lambdaGbSeconds: seconds * INSPECT_GB,
+    lambdaDiskGbSeconds: seconds * INSPECT_DISK_GB,
+  });
+
+/** What the rows of one chunk use until they are packed, verified and delivered, with the estimates of one algorithm. */
+export const PACKING_OF_A_CHUNK: Usage = {
+  lambdaRequests: 0.21,
+  lambdaGbSeconds: 7.4,
+  lambdaDiskGbSeconds: 35,
+  stateTransitions: 0.21,
+  s3Puts: 2.1,
+  s3Gets: 13.1,
+  dynamoDbWriteUnits: 3,
+  dynamoDbReadUnits: 7,
+  sqsRequests: 0,
+  events: 0,
+  logBytes: 1300,
+};

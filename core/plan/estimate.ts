@@ -48,7 +48,7 @@ export async function estimateJobs(
   const sum = (value: (input: JobInput) => number) => inputs.reduce((total, input) => total + value(input), 0);
   const known = {
     microUsd: exactly(sum((input) => assumedCase(spec, job, input).microUsd)),
-    egressBytes: exactly(sum((input) => input.bytes)),
+    egressBytes: bytesOut(inputs),
   };
   const [first] = inputs;
   if (!first) return { basis: 'ASSUMED', samples: 0, coreSeconds: exactly(0), ...known };
@@ -65,6 +65,16 @@ export async function estimateJobs(
   const assumed = sum((input) => assumedCase(spec, job, input).coreSeconds);
   const high = sum((input) => worstCase(spec, job, input).coreSeconds);
   return { basis: 'ASSUMED', samples: samples.length, coreSeconds: { mean: assumed, low: 0, high }, ...known };
+}
+
+/** Assumed: more than any model is expected to have. */
+const LARGEST_MODEL_BYTES = 500e6;
+
+/** Known by the sizes of the inputs, but for the models that are to come. */
+function bytesOut(inputs: readonly JobInput[]): Interval {
+  const known = inputs.reduce((total, { bytes }) => total + bytes, 0);
+  const toCome = inputs.filter(({ modelToCome }) => modelToCome === true).length;
+  return { mean: known, low: known, high: known + toCome * LARGEST_MODEL_BYTES };
 }
 
 /** Successful attempts of the same code version, kind and stratum. */

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { JobInput, JobSpec } from '#core/job-order.ts';
-import { chunkMicroUsd } from '#core/plan/chunk-price.ts';
+import { chunkMicroUsd, LOOK_SECONDS, PACKING_OF_A_CHUNK } from '#core/plan/chunk-price.ts';
 import { type CostEstimate, estimateJobs } from '#core/plan/estimate.ts';
 import type { Interval } from '#core/plan/statistics.ts';
-import { PRICES } from '#core/price-book.ts';
+import { PRICES, priceMicroUsd } from '#core/price-book.ts';
 import type { Table } from '#core/table.ts';
 
 /** A file of schemas/sites: what a forecast has to know of a cluster. */
@@ -24,14 +24,14 @@ const CHUNKS_PER_BATCH = 50;
 const SKINNY_BYTES_PER_ROW = 112;
 /** 301 points at a byte, and the peak; eight estimates and the flags at four bytes. Before compression. */
 const OUTPUT_BYTES_PER_ROW = 301 + 4 + 9 * 4;
-/** One look at a chunk with the whole object hashed. Assumed. */
-const LOOK_SECONDS = 12;
 
 export interface AlgorithmForecast extends CostEstimate {
   readonly algorithm: string;
   /** With all of the site to itself. */
   readonly wallSeconds: Interval;
   readonly storedBytes: number;
+  /** To pack, verify and deliver a table of this algorithm alone. */
+  readonly packingMicroUsd: number;
 }
 
 export interface Forecast {
@@ -68,7 +68,8 @@ export async function forecast(
   for (const algorithm of Object.keys(spec.algorithms)) {
     const cost = await estimateJobs(table, spec, { kind: 'estimate', algorithm }, inputs, null);
     const wallSeconds = scaled(cost.coreSeconds, 1 / site.tasksAtOnce);
-    algorithms.push({ algorithm, ...cost, wallSeconds, storedBytes: objects * OUTPUT_BYTES_PER_ROW });
+    const packingMicroUsd = chunks * priceMicroUsd(PACKING_OF_A_CHUNK);
+    algorithms.push({ algorithm, ...cost, wallSeconds, storedBytes: objects * OUTPUT_BYTES_PER_ROW, packingMicroUsd });
   }
   const intake = { microUsd: chunks * chunkMicroUsd(LOOK_SECONDS), storedBytes: objects * SKINNY_BYTES_PER_ROW };
   const stored = algorithms.reduce((sum, { storedBytes }) => sum + storedBytes, intake.storedBytes);

@@ -9,7 +9,7 @@ import { EXPECTED_PREFIX, expectedChunkSchema, type ReleaseSpec, releasePartitio
 import { scan, type Table } from '#core/table.ts';
 import { estimateKey, informKey, validateKey } from '#core/work.ts';
 
-export type UnitKind = 'chunk' | 'inform' | 'validate' | 'estimate';
+export type UnitKind = 'chunk' | 'inform' | 'validate' | 'estimate' | 'catalogue';
 
 /** One thing that a campaign needs, and what becomes of it. */
 export interface PlannedUnit {
@@ -39,6 +39,8 @@ export interface PlanRequest {
   /** Whose chunks; the spec may be another one than it was registered with. */
   readonly release: string;
   readonly baseline: Baseline | null;
+  /** The delivered columns now, and of the catalogue that was made last; without it no catalogue is planned. */
+  readonly columns?: { readonly now: string; readonly before: string | null };
   /** Whether a part has a priority tract (core/priority.ts). */
   readonly hasPriority?: (part: PartRow) => Promise<boolean>;
 }
@@ -62,12 +64,28 @@ export const batchPart = ({ partId, skinny, rows }: PartRow): BatchPart => ({ pa
  * Whether it is depends on content alone; the baseline only says what differs.
  */
 export async function* planUnits(request: PlanRequest): AsyncGenerator<PlannedUnit> {
-  const { spec } = request;
+  let running = 0;
+  for await (const unit of planWork(request)) {
+    if (unit.verdict === 'run') running += 1;
+    yield unit;
+  }
+  if (request.columns) yield planCatalogue(request.spec, request.columns, running);
+}
+
+async function* planWork(request: PlanRequest): AsyncGenerator<PlannedUnit> {
   const derives = yield* planChunks(request);
-  for (const algorithm of spec.campaign.algorithms) {
+  for (const algorithm of request.spec.campaign.algorithms) {
     const model = yield* planTraining(request, algorithm);
     yield* planEstimates(request, algorithm, derives ? null : model, derives);
   }
+}
+
+/** All of the table is packed again when anything in it changes, be it what a column is described as. */
+function planCatalogue({ release }: ReleaseSpec, columns: { now: string; before: string | null }, running: number) {
+  const changes: Change[] = columns.now === columns.before ? [] : [{ field: 'columns', ...columns }];
+  if (running > 0) changes.push({ field: 'units', before: null, now: `${running} are to be made` });
+  const unit = { kind: 'catalogue' as const, name: release, algorithm: null, input: { units: 1, rows: 0, bytes: 0 } };
+  return { ...unit, verdict: changes.length > 0 ? ('run' as const) : ('reuse' as const), changes, reason: null };
 }
 
 /** Answers whether any chunk is to be derived anew, so that its parts are not known yet. */
@@ -118,7 +136,8 @@ async function* planTraining(
   const model = informed ? await readModel(table, informed.campaign, algorithm) : null;
   const validated = model && (await findWork(table, validateKey(version, spec.trainingSet, heldOut, model)));
   const withModel = model || !before ? changes : [...changes, MODEL_TO_COME];
-  yield { ...unit, kind: 'validate', verdict: validated ? 'reuse' : 'run', changes: withModel };
+  const read = model ? { ...input, bytes: input.bytes + model.sizeBytes } : { ...input, modelToCome: true };
+  yield { ...unit, input: read, kind: 'validate', verdict: validated ? 'reuse' : 'run', changes: withModel };
   return model;
 }
 
@@ -143,6 +162,7 @@ async function* planEstimates(
       units: parts.length,
       rows: parts.reduce((sum, part) => sum + part.rows, 0),
       bytes: parts.reduce((sum, part) => sum + part.skinny.sizeBytes, model?.sizeBytes ?? 0),
+      ...(model ? {} : { modelToCome: true }),
     };
     const done = model && !derives ? await findWork(table, estimateKey(version, model, parts, archive)) : null;
     const inputs = known ? await changedInputs(table, release, known, batch) : [];

@@ -32,6 +32,8 @@ export interface Spending {
   readonly stages: readonly StageSpending[];
   /** Every charged unit is in exactly one of them; a job with failed units is split by their share. */
   readonly byOutcome: { readonly succeeded: Amount; readonly failed: Amount; readonly expired: Amount };
+  /** Core-seconds by the site that used them; `unknown` of attempts that never answered. */
+  readonly bySite: { readonly [site: string]: number };
   /** What other campaigns had paid for already. */
   readonly reused: { readonly jobs: number; readonly units: number; readonly coreSeconds: number };
 }
@@ -41,9 +43,11 @@ const plus = (a: Amount, b: Amount) => amountOf((currency) => a[currency] + b[cu
 /** What a campaign's attempts were expected to cost and did cost, from one row per attempt. */
 export async function spendingOf(table: Table, campaign: string): Promise<Spending> {
   const stages = new Map<string, StageSpending>();
+  const bySite: Record<string, number> = {};
   let [succeeded, failed, expired] = [NOTHING, NOTHING, NOTHING];
   for await (const item of scan(table, campaignPartition(campaign), ATTEMPT_PREFIX)) {
-    const { facts, outcome, actual, expected, reserved, failedUnits } = attemptRowSchema.parse(item);
+    const { facts, outcome, actual, expected, reserved, failedUnits, site } = attemptRowSchema.parse(item);
+    bySite[site ?? 'unknown'] = (bySite[site ?? 'unknown'] ?? 0) + actual.coreSeconds;
     if (outcome === 'expired') expired = plus(expired, actual);
     else {
       const share = failedUnits / Math.max(facts?.units ?? 1, failedUnits, 1);
@@ -73,5 +77,5 @@ export async function spendingOf(table: Table, campaign: string): Promise<Spendi
     reused.units += units;
     reused.coreSeconds += coreSeconds;
   }
-  return { stages: [...stages.values()], byOutcome: { succeeded, failed, expired }, reused };
+  return { stages: [...stages.values()], byOutcome: { succeeded, failed, expired }, bySite, reused };
 }
