@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { type Database, parquetRelation, quoteLiteral } from '#adapters/duckdb.ts';
 import { healpix29Sql, INDEX_COLUMN, pixelSql } from '#core/healpix.ts';
 
-/** What the engine may have in a function of 2 GB; the rest is the runtime's, the file system's and the results'. */
-export const CHUNK_ENGINE = { threads: 2, memoryLimit: '700MiB' } as const;
+/** What the engine may have in a function of 1.5 GB; the rest is the runtime's, the file system's and the results'. */
+export const CHUNK_ENGINE = { threads: 1, memoryLimit: '700MiB' } as const;
 
 /**
  * How many rows are sorted at once: 15 columns and the index are 88 bytes a row, so 180 MB, and about as much again

@@ -9,7 +9,7 @@ import { writeSurveyChunk } from '#test/fixtures/survey-chunk.ts';
 const ROWS = 12_000_000;
 const COLUMNS = 138;
 /** What `infra/intake.ts` gives the function that looks at a chunk. */
-const FUNCTION = { memoryMiB: 2048, diskGiB: 10 } as const;
+const FUNCTION = { memoryMiB: 1536, diskGiB: 10 } as const;
 
 /** `npm run bench -- skinny-memory [ROWS]` */
 export const bench: Bench = {

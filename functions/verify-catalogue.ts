@@ -30,7 +30,7 @@ export const handler = stack(catalogueOrderSchema, ({ campaign, plan: planRef },
       folder: collection,
       expectedRows: plannedRows,
       manifestSha256: catalogue.manifest.sha256,
-      database: { threads: 2, memoryLimit: '900MiB', temporaryFolder: join(folder, 'spill') },
+      database: { threads: 1, memoryLimit: '900MiB', temporaryFolder: join(folder, 'spill') },
     });
     log.info('Catalogue:Verified', { campaign, sound: report.sound, rows: report.rows, findings: report.findings });
     const [finding] = report.findings;

@@ -15,7 +15,7 @@ const CHUNK_CALLS: Omit<Usage, 'lambdaGbSeconds' | 'lambdaDiskGbSeconds'> = {
   logBytes: 3900,
 };
 /** Memory of `inspect`, and its disk beyond what is free: infra/intake.ts. */
-const INSPECT_GB = 2;
+const INSPECT_GB = 1.5;
 const INSPECT_DISK_GB = 9.5;
 /** How long it looks at one. */
 export const LOOK_SECONDS = 3.2;

@@ -20,8 +20,8 @@ export type ForecastSite = z.infer<typeof forecastSiteSchema>;
 /** LIneA's unit of work. */
 const ROWS_PER_CHUNK = 130_000;
 const CHUNKS_PER_BATCH = 50;
-/** A skinny file of 130,000 rows is 14 to 15 MB (LIneA). */
-const SKINNY_BYTES_PER_ROW = 112;
+/** Of a skinny part in Parquet, with its ids and counts: `npm run bench -- skinny` and `-- cost`. LIneA's HDF5 has 112. */
+const SKINNY_BYTES_PER_ROW = 46;
 /** 301 points at a byte, and the peak; eight estimates and the flags at four bytes. Before compression. */
 const OUTPUT_BYTES_PER_ROW = 301 + 4 + 9 * 4;
 

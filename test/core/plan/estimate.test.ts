@@ -69,9 +69,9 @@ it('forecasts every row once, in whole batches, with the three currencies apart'
 
   expect(found.chunks).toBe(153_847);
   const [bpz] = found.algorithms;
-  expect(bpz?.egressBytes.mean).toBe(20_000_000_001 * 112);
+  expect(bpz?.egressBytes.mean).toBe(20_000_000_001 * 46);
   const seconds = 3077 * 120 + 20_000_000.001 * 2;
   expect(Math.abs((bpz?.coreSeconds.mean ?? 0) / seconds - 1)).toBeLessThan(1e-4);
   expect(bpz?.wallSeconds.mean).toBeCloseTo((bpz?.coreSeconds.mean ?? 0) / 100);
-  expect(found.egressMicroUsd).toBeCloseTo((2 * 20_000_000_001 * 112 * 90_000) / 1e9, 0);
+  expect(found.egressMicroUsd).toBeCloseTo((2 * 20_000_000_001 * 46 * 90_000) / 1e9, 0);
 });
