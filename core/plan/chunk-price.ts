@@ -18,7 +18,7 @@ const CHUNK_CALLS: Omit<Usage, 'lambdaGbSeconds' | 'lambdaDiskGbSeconds'> = {
 const INSPECT_GB = 1.5;
 const INSPECT_DISK_GB = 9.5;
 /** How long it looks at one. */
-export const LOOK_SECONDS = 3.2;
+export const LOOK_SECONDS = 3.15;
 
 /** What the look at one chunk costs, in micro-dollars. @param seconds that `inspect` ran */
 export const chunkMicroUsd = (seconds: number) =>
@@ -31,8 +31,8 @@ export const chunkMicroUsd = (seconds: number) =>
 /** What the rows of one chunk use until they are packed, verified and delivered, with the estimates of one algorithm. */
 export const PACKING_OF_A_CHUNK: Usage = {
   lambdaRequests: 0.21,
-  lambdaGbSeconds: 7.4,
-  lambdaDiskGbSeconds: 35,
+  lambdaGbSeconds: 7.1,
+  lambdaDiskGbSeconds: 34,
   stateTransitions: 0.21,
   s3Puts: 2.1,
   s3Gets: 13.1,
