@@ -1,4 +1,5 @@
 import {
+  ChangeMessageVisibilityCommand,
   DeleteMessageCommand,
   GetQueueAttributesCommand,
   ReceiveMessageCommand,
@@ -44,6 +45,11 @@ export class SqsJobQueue implements JobQueue {
       new GetQueueAttributesCommand({ QueueUrl: this.#url, AttributeNames }),
     );
     return Number(Attributes?.ApproximateNumberOfMessages ?? 0);
+  }
+
+  async giveBack({ receipt }: QueuedMessage, seconds: number): Promise<void> {
+    const change = { QueueUrl: this.#url, ReceiptHandle: receipt, VisibilityTimeout: seconds };
+    await this.#client.send(new ChangeMessageVisibilityCommand(change));
   }
 
   async remove(message: QueuedMessage): Promise<void> {

@@ -36,6 +36,12 @@ const limitsSchema = z.strictObject({
   /** Nothing more is taken while the open tasks ask for so many cores, or after so many core-hours. */
   maxCores: z.int().positive().optional(),
   maxCoreHours: z.number().positive().optional(),
+  /** Shares of one campaign: what would go beyond them stays in the queue. */
+  maxJobsPerCampaign: z.int().positive().optional(),
+  maxCoresPerCampaign: z.int().positive().optional(),
+  maxScratchMbPerCampaign: z.number().positive().optional(),
+  /** Nothing more is taken while the open works take so much of scratch. */
+  maxScratchMb: z.number().positive().optional(),
   /** Further work of a campaign that took so many here is refused. */
   maxCoreHoursPerCampaign: z.number().positive().optional(),
   /** Nothing more is taken while scratch has less left. */
@@ -64,6 +70,8 @@ const intervalsSchema = z.strictObject({
   claimStaleSeconds: z.number().positive().default(30),
   /** How long a scheduler that does not answer still counts as a sign of life. */
   schedulerGraceSeconds: z.number().positive().default(900),
+  /** For how long a message goes back to the queue when its campaign has its share here. */
+  giveBackSeconds: z.int().nonnegative().max(43_200).default(300),
   /** How long this site may be silent before another one takes its work over; its jobs end after two thirds of that. */
   leaseSeconds: z.number().positive().default(2700),
 });

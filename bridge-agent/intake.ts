@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AgentContext } from '#bridge-agent/context.ts';
-import { whyCampaignIsSpent } from '#bridge-agent/room.ts';
+import { whyCampaignIsSpent, whyCampaignWaits } from '#bridge-agent/room.ts';
 import { type JobMessage, jobMessageSchema } from '#core/job.ts';
 import type { QueuedMessage } from '#core/job-queue.ts';
 import { isInformedModel } from '#core/work.ts';
@@ -16,6 +16,12 @@ export async function takeIn(message: QueuedMessage, context: AgentContext): Pro
   const content = parseJson(message.body);
   const parsed = jobMessageSchema.safeParse(content);
   if (parsed.success) {
+    const waits = whyWaits(parsed.data, context);
+    if (waits !== null) {
+      context.log.info({ workKey: parsed.data.workKey, why: waits }, 'Job:GivenBack');
+      await context.queue.giveBack(message, context.configuration.intervals.giveBackSeconds);
+      return;
+    }
     const refusal = whyRefused(parsed.data, context);
     if (refusal === null) register(parsed.data, context);
     else refuse(parsed.data.taskToken, refusal, context);
@@ -28,6 +34,11 @@ export async function takeIn(message: QueuedMessage, context: AgentContext): Pro
     refuse(token.data.taskToken, `this agent cannot read the message: ${z.prettifyError(parsed.error)}`, context);
   }
   await context.queue.remove(message);
+}
+
+/** What is known already goes on: it has its place. */
+function whyWaits({ workKey, campaign }: JobMessage, context: AgentContext): string | null {
+  return context.journal.work(workKey) === null ? whyCampaignWaits(campaign, context) : null;
 }
 
 /** Only what is registered here runs here: the message names an algorithm, it cannot bring one; nor a model of its own. */

@@ -1,5 +1,7 @@
 import { existsSync, statfsSync } from 'node:fs';
+import type { Work } from '#adapters/journal-rows.ts';
 import type { AgentContext } from '#bridge-agent/context.ts';
+import { ScratchUsage } from '#bridge-agent/scratch-usage.ts';
 
 /** How many more works may be taken, and what keeps it from being more; `why` is null while there is room. */
 export interface Room {
@@ -8,6 +10,8 @@ export interface Room {
 }
 
 const none = (why: string): Room => ({ works: 0, why });
+
+const usage = new ScratchUsage();
 
 /**
  * What the site can place now: what it cannot stays in the queue, where another site may take it. A bound that is met
@@ -20,22 +24,52 @@ export function roomFor(context: AgentContext): Room {
   const works = limits.maxJobs - open.length;
   if (works <= 0) return none(`limits.maxJobs: ${open.length} works are open`);
   const coresPerWork = limits.tasksPerArray * limits.cpusPerTask;
-  const cores = open.reduce((sum, work) => {
-    // What is not staged yet may become as large as a work can be.
-    if (work.state === 'received') return sum + coresPerWork;
-    const tasks = journal.tasks(work).filter(({ state }) => state !== 'ended');
-    return sum + tasks.length * limits.cpusPerTask;
-  }, 0);
+  const cores = coresAskedFor(open, context);
   const freeCores = (limits.maxCores ?? Number.POSITIVE_INFINITY) - cores;
   if (freeCores <= 0) return none(`limits.maxCores: ${cores} are asked for`);
   const hours = journal.coreSeconds(null, 0) / 3600;
   if (limits.maxCoreHours !== undefined && hours >= limits.maxCoreHours) {
     return none(`limits.maxCoreHours: ${hours.toFixed(1)} are used`);
   }
+  if (limits.maxScratchMb !== undefined) {
+    const megabytes = usage.megabytes(open, context);
+    if (megabytes >= limits.maxScratchMb) return none(`limits.maxScratchMb: ${megabytes.toFixed(0)} MB are used`);
+  }
   const full = existsSync(scratch.root) ? whyFull(scratch.root, limits) : null;
   if (full !== null) return none(full);
   // One at least, or a site smaller than one work would never take any.
   return { works: Math.min(works, Math.max(1, Math.floor(freeCores / coresPerWork))), why: null };
+}
+
+/** Of all tasks that have not ended, running or not. */
+function coresAskedFor(works: readonly Work[], { journal, configuration }: AgentContext): number {
+  const { tasksPerArray, cpusPerTask } = configuration.limits;
+  return works.reduce((sum, work) => {
+    // What is not staged yet may become as large as a work can be.
+    if (work.state === 'received') return sum + tasksPerArray * cpusPerTask;
+    return sum + journal.tasks(work).filter(({ state }) => state !== 'ended').length * cpusPerTask;
+  }, 0);
+}
+
+/**
+ * What keeps a campaign's next work from being placed here now, by the limit's name, while the site has room for others;
+ * null when nothing does. The message goes back to the queue, where another site may take it.
+ */
+export function whyCampaignWaits(campaign: string, context: AgentContext): string | null {
+  const { journal, configuration } = context;
+  const { maxJobsPerCampaign, maxCoresPerCampaign, maxScratchMbPerCampaign } = configuration.limits;
+  const open = journal.openWorks().filter((work) => work.message.campaign === campaign);
+  if (maxJobsPerCampaign !== undefined && open.length >= maxJobsPerCampaign) {
+    return `limits.maxJobsPerCampaign: ${open.length} works of ${campaign} are open`;
+  }
+  const cores = coresAskedFor(open, context);
+  if (maxCoresPerCampaign !== undefined && cores >= maxCoresPerCampaign) {
+    return `limits.maxCoresPerCampaign: ${campaign} asks for ${cores}`;
+  }
+  if (maxScratchMbPerCampaign === undefined) return null;
+  const megabytes = usage.megabytes(open, context);
+  if (megabytes < maxScratchMbPerCampaign) return null;
+  return `limits.maxScratchMbPerCampaign: ${campaign} uses ${megabytes.toFixed(0)} MB`;
 }
 
 /** What of scratch is used up, by the limit's name; null when there is room. */

@@ -43,7 +43,7 @@ async function run({ folder, rounds, from, seed, home, say }: ChaosRun): Promise
   };
   process.once('exit', killAgents);
   try {
-    const weather = storm(cluster, seeded, calm.signal, count);
+    const weather = storm(cluster, lanes, seeded, calm.signal, count);
     let next = from;
     const works = lanes.map(async (lane) => {
       while (next < from + rounds) {

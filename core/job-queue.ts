@@ -10,6 +10,8 @@ export interface JobQueue {
   /** Waits for messages (long poll); empty when none came or the signal fired. */
   receive(maximum: number, signal: AbortSignal): Promise<readonly QueuedMessage[]>;
   remove(message: QueuedMessage): Promise<void>;
+  /** Nobody gets it before `seconds` are over, then anybody may. */
+  giveBack(message: QueuedMessage, seconds: number): Promise<void>;
   /** About how many wait; takes none. */
   waiting(): Promise<number>;
 }

@@ -37,6 +37,11 @@ export interface CampaignProps {
 
 /** Jobs in flight at once: what two sites can hold in their queues, not what they can run. */
 const BATCHES_IN_FLIGHT = 200;
+/**
+ * A site gives a message back that its campaign has no share for (every five minutes, bridge-agent/intake.ts), and each time
+ * counts: SQS's most, three and a half days. The job is sent again every hour anyway.
+ */
+const JOB_DELIVERIES = 1000;
 const PARTITIONS_AT_ONCE = 40;
 /** How long a coordinator may take. */
 const APPROVAL_WAITS = Duration.days(90);
@@ -59,7 +64,10 @@ export class Campaign extends Construct {
     this.#functions = new CampaignFunctions(this, 'Functions', props);
     this.pauses = this.#functions.failCampaign.logs;
     // The agent deletes a message as soon as it has journalled the work, so this only bounds a crash in between.
-    this.jobs = new QueuePair(this, 'Jobs', { visibilityTimeout: Duration.minutes(2), maxReceiveCount: 10 });
+    this.jobs = new QueuePair(this, 'Jobs', {
+      visibilityTimeout: Duration.minutes(2),
+      maxReceiveCount: JOB_DELIVERIES,
+    });
 
     const { planCampaign } = this.#functions;
     const production = lambdaStep(this, 'Plan', {

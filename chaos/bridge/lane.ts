@@ -8,12 +8,16 @@ import { type OrderedUnit, TestSite } from '#test/bridge-agent/site.ts';
 /** What a round takes at most: a lost job is only believed lost after 25 s, a ghost holds its cores for 100 s. */
 const PATIENCE_SECONDS = 300;
 
-/** What one batch meets: units that work, one that dies with its task, one that fails at first, one that is wrong. */
-const UNITS: readonly (OrderedUnit & { readonly records: number; readonly starts: number })[] = [
+/**
+ * What one batch meets: units that work, one that dies with its task, one whose task ends well without its record, one that
+ * fails at first, one that is wrong.
+ */
+export const UNITS: readonly (OrderedUnit & { readonly records: number; readonly starts: number })[] = [
   { records: 1, starts: 1 },
   { seconds: 0.5, records: 1, starts: 1 },
   { behave: 'flaky', records: 2, starts: 2 },
   { behave: 'crash-once', records: 1, starts: 2 },
+  { behave: 'vanish-once', records: 1, starts: 2 },
   { behave: 'science', records: 1, starts: 1 },
 ];
 
@@ -32,6 +36,8 @@ export interface RoundOutcome {
 export class Lane {
   readonly site: TestSite;
   readonly #seeded: Seeded;
+  /** Processes of units that died with their node: what they had begun is begun again. */
+  readonly #victims = new Set<string>();
   #agent: AgentChild | null = null;
 
   constructor(folder: string, scheduler: Record<string, unknown>, seeded: Seeded) {
@@ -61,6 +67,11 @@ export class Lane {
     this.#agent?.kill('SIGTERM');
     await this.#agent?.ended();
     this.#agent = null;
+  }
+
+  /** Says that these processes were killed from outside, as a node's are when it dies. */
+  mourn(pids: readonly string[]): void {
+    for (const pid of pids) this.#victims.add(pid);
   }
 
   kill(): void {
@@ -111,9 +122,21 @@ export class Lane {
       const what = `${message.outputPrefix} part ${index} (${expected.behave ?? 'succeed'})`;
       compare(`${what}, outputs`, times(outputs), expected.behave === 'science' ? 0 : 1);
       compare(`${what}, records`, times(records), expected.records);
-      compare(`${what}, starts`, times(starts), expected.starts);
+      const killed = this.#killedStarts(partId, expected.behave);
+      compare(`${what}, starts`, times(starts) - killed, expected.starts);
     }
     return { lost, duplicated, wrong };
+  }
+
+  /** Starts of a unit by processes that were killed with their node before it had its record. */
+  #killedStarts(partId: string, behave: string | undefined): number {
+    const recorded = new Set(this.site.recordedBy().map(({ unitId, pid }) => `${unitId} ${pid}`));
+    const killed = this.site
+      .startedBy()
+      .filter(({ unitId, pid }) => unitId === partId && this.#victims.has(pid) && !recorded.has(`${unitId} ${pid}`));
+    // One that was about to die by itself, the first time, has died already.
+    const diesItself = behave === 'crash-once' || behave === 'vanish-once';
+    return diesItself ? killed.filter(({ pid }) => pid !== this.site.diedItself(partId)).length : killed.length;
   }
 
   async #outputs(message: JobMessage): Promise<readonly string[]> {

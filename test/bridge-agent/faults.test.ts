@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Journal } from '#adapters/journal.ts';
 import { runAgentWith } from '#bridge-agent/daemon.ts';
@@ -206,6 +207,50 @@ describe('the limits of a site', () => {
     const agent = runAgentWith(site.parts(), site.configuration, stop.signal);
     await until('two running units', () => site.worked('start').length === 2);
     site.cloud.send(await site.estimate('second', [{}]));
+    await sleep(1000);
+    expect(site.cloud.queued()).toBe(1);
+    await until('both answers', () => site.cloud.answers().length === 2);
+    stop.abort();
+    await agent;
+  });
+
+  it.each([
+    ['works', { maxJobsPerCampaign: 1 }, 'limits.maxJobsPerCampaign: 1 works of test are open'],
+    ['cores', { maxCoresPerCampaign: 2 }, 'limits.maxCoresPerCampaign: test asks for 2'],
+    ['scratch', { maxScratchMbPerCampaign: 0.0001 }, 'limits.maxScratchMbPerCampaign: test uses 0 MB'],
+  ])('give back what is beyond a campaign’s share of %s, and take another campaign’s', async (_what, share, why) => {
+    const site = newSite({
+      limits: { tasksPerArray: 2, ...share },
+      intervals: { reconcileSeconds: 0.1, heartbeatSeconds: 0.2, claimHeartbeatSeconds: 0.2, giveBackSeconds: 1 },
+    });
+    site.cloud.send(await site.estimate('first', [{ seconds: 3 }, { seconds: 3 }]));
+    const stop = new AbortController();
+    const said: string[] = [];
+    const log = pino({ level: 'info' }, { write: (line: string) => said.push(line) });
+    const agent = runAgentWith({ ...site.parts(), log }, site.configuration, stop.signal);
+    await until('two running units', () => site.worked('start').length === 2);
+    const second = await site.estimate('second', [{}]);
+    site.cloud.send(second);
+    site.cloud.send({ ...(await site.estimate('other', [{}])), campaign: 'another' });
+    await until('the answer to the other campaign', () => site.cloud.answers().length === 1);
+    expect(site.cloud.answers()).toMatchObject([{ token: 'token of other', kind: 'success' }]);
+    expect(eventsOf(site, second.workKey)).toEqual([]);
+    expect(site.cloud.queued()).toBe(1);
+    expect(said.join('')).toContain(why);
+    await until('all answers', () => site.cloud.answers().length === 3);
+    stop.abort();
+    await agent;
+    expect(site.worked('start')).toHaveLength(4);
+    expect(site.cloud.queued()).toBe(0);
+  });
+
+  it('leave all in the queue while the open works take as much of scratch as they may', async () => {
+    const site = newSite({ limits: { tasksPerArray: 2, maxScratchMb: 0.0001 } });
+    site.cloud.send(await site.estimate('first', [{ seconds: 2 }]));
+    const stop = new AbortController();
+    const agent = runAgentWith(site.parts(), site.configuration, stop.signal);
+    await until('a running unit', () => site.worked('start').length === 1);
+    site.cloud.send({ ...(await site.estimate('second', [{}])), campaign: 'another' });
     await sleep(1000);
     expect(site.cloud.queued()).toBe(1);
     await until('both answers', () => site.cloud.answers().length === 2);

@@ -97,6 +97,10 @@ class FolderQueue implements JobQueue {
     return readdirSync(this.#folder).length;
   }
 
+  async giveBack({ body, receipt }: QueuedMessage, seconds: number): Promise<void> {
+    writeWhole(receipt, JSON.stringify({ body, visibleAt: Date.now() + seconds * 1000 }));
+  }
+
   async remove({ receipt }: QueuedMessage): Promise<void> {
     rmSync(receipt, { force: true });
   }

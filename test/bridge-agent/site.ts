@@ -21,7 +21,15 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export const JOB_FOLDER = here('../../bridge-agent/job');
 const CONFIGURATION_DIGEST = sha256('a configuration');
 
-export type Behaviour = 'succeed' | 'science' | 'infrastructure' | 'flaky' | 'memory' | 'crash' | 'crash-once';
+export type Behaviour =
+  | 'succeed'
+  | 'science'
+  | 'infrastructure'
+  | 'flaky'
+  | 'memory'
+  | 'crash'
+  | 'crash-once'
+  | 'vanish-once';
 
 export interface OrderedUnit {
   readonly behave?: Behaviour;
@@ -128,17 +136,29 @@ export class TestSite {
 
   /** Every start of a unit, with the process that did it. */
   startedBy(): readonly { readonly unitId: string; readonly pid: string }[] {
-    if (!existsSync(this.workLog)) return [];
-    const lines = readFileSync(this.workLog, 'utf8').split('\n');
-    const starts = lines.filter((line) => line.startsWith('start ')).map((line) => line.split(' '));
-    return starts.map(([, unitId = '', pid = '']) => ({ unitId, pid }));
+    return this.#lines('start');
   }
 
-  /** Lines of the fake worker: `start UNIT PID` and `record UNIT PID`. */
+  /** Every record, with the process that wrote it. */
+  recordedBy(): readonly { readonly unitId: string; readonly pid: string }[] {
+    return this.#lines('record');
+  }
+
+  /** The process of a unit that was asked to die once, and has. */
+  diedItself(unitId: string): string | undefined {
+    return this.#lines('died').find((line) => line.unitId === unitId)?.pid;
+  }
+
   worked(verb: 'start' | 'record'): readonly string[] {
+    return this.#lines(verb).map(({ unitId }) => unitId);
+  }
+
+  /** Lines of the fake worker: `start UNIT PID`, `record UNIT PID`, `died UNIT PID`. */
+  #lines(verb: 'start' | 'record' | 'died'): readonly { readonly unitId: string; readonly pid: string }[] {
     if (!existsSync(this.workLog)) return [];
     const lines = readFileSync(this.workLog, 'utf8').split('\n');
-    return lines.filter((line) => line.startsWith(`${verb} `)).map((line) => line.split(' ')[1] ?? '');
+    const found = lines.filter((line) => line.startsWith(`${verb} `)).map((line) => line.split(' '));
+    return found.map(([, unitId = '', pid = '']) => ({ unitId, pid }));
   }
 
   /** Whether the agent has stored that its scheduler took a job; asked from outside, while it runs. */

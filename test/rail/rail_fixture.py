@@ -227,15 +227,19 @@ def split(training: str, fraction: str, seed: str) -> dict[str, list[str]]:
 
 
 def binned(algorithm: str, model: str, training: str, held_out: str) -> dict[str, Any]:
-    """By magnitude i in steps of 1 and by redshift in steps of 0.5, with RAIL's stages fed one bin at a time."""
+    """By magnitude i in steps of 1 and by redshift in steps of 0.5, with RAIL's evaluators fed one bin at a time. The
+    p(z) are those of one estimate of all: a matrix product over fewer rows may differ in its last bits."""
     table = _held_out(training, held_out)
     found: dict[str, Any] = {}
-    for name, width in (("mag_i", 1.0), ("redshift", 0.5)):
-        cell = np.floor(table[name].to_numpy().astype("f8") / width).astype(int)
-        for index in np.unique(cell):
-            some = table.filter(pa.array(cell == index))
-            key = f"{name} {index * width:g}"
-            found[key] = {"rows": len(some), "metrics": _metrics(algorithm, model, some) if len(some) >= 10 else None}
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        ensemble = _estimate(algorithm, model, table)
+        for name, width in (("mag_i", 1.0), ("redshift", 0.5)):
+            cell = np.floor(table[name].to_numpy().astype("f8") / width).astype(int)
+            for index in np.unique(cell):
+                rows = np.flatnonzero(cell == index)
+                metrics = _evaluate(ensemble[rows], table.take(rows)) if len(rows) >= 10 else None
+                found[f"{name} {index * width:g}"] = {"rows": len(rows), "metrics": metrics}
     return found
 
 
@@ -251,39 +255,54 @@ def _held_out(training: str, held_out: str) -> pa.Table:
 
 
 def _metrics(algorithm: str, model: str, table: pa.Table) -> dict[str, float]:
-    """RAIL's evaluators, as stages, on RAIL's own estimate of the objects; and CRPS by brute force."""
-    import h5py
+    """RAIL's evaluators on RAIL's own estimate of the objects."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        return _evaluate(_estimate(algorithm, model, table), table)
+
+
+def _estimate(algorithm: str, model: str, table: pa.Table) -> Any:
+    """RAIL's ensemble of all objects, with the mode of each; works in the present folder."""
     import qp
     import tables_io
-    from rail.evaluation.dist_to_point_evaluator import DistToPointEvaluator
-    from rail.evaluation.point_to_point_evaluator import PointToPointEvaluator
 
     columns = {"id": table["objectId"].to_numpy(), "redshift": table["redshift"].to_numpy()}
     for band in BANDS:
         columns[f"mag_{band}"] = table[f"mag_{band}"].fill_null(99.0).to_numpy()
         columns[f"magerr_{band}"] = table[f"magerr_{band}"].fill_null(1.0).to_numpy()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        tables_io.write({"photometry": columns}, "in.hdf5")
-        stage = _estimator(algorithm, model, "in.hdf5", "out.hdf5")
-        stage.config.calculated_point_estimates = ["zmode"]
-        stage.run()
-        stage.finalize()
-        common = {"input": "out.hdf5", "truth": "in.hdf5", "hdf5_groupname": "photometry", "force_exact": True}
-        dist = DistToPointEvaluator.make_stage(
-            name="dist", metrics=["cdeloss", "brier"], metric_config={"cdeloss": {"eval_grid": GRID}}, **common
-        )
-        names = ["point_bias", "point_stats_iqr", "point_stats_sigma_mad", "point_outlier_rate"]
-        point = PointToPointEvaluator.make_stage(name="point", metrics=names, point_estimate_key="zmode", **common)
-        found: dict[str, float] = {}
-        for evaluator in (dist, point):
-            evaluator.run()
-            evaluator.finalize()
-            summary = evaluator.get_handle("summary").data
-            found |= {name: float(np.squeeze(value)) for name, value in summary.items()}
-        ensemble, truth = qp.read("out.hdf5"), columns["redshift"]
-        with h5py.File("out.hdf5") as file:
-            mode = np.ravel(file["ancil/zmode"][:])
+    tables_io.write({"photometry": columns}, "in.hdf5")
+    stage = _estimator(algorithm, model, "in.hdf5", "out.hdf5")
+    stage.config.calculated_point_estimates = ["zmode"]
+    stage.run()
+    stage.finalize()
+    return qp.read("out.hdf5")
+
+
+def _evaluate(ensemble: Any, table: pa.Table) -> dict[str, float]:
+    """RAIL's evaluators, as stages, on these p(z); and CRPS by brute force. Works in the present folder."""
+    import qp
+    import tables_io
+    from rail.evaluation.dist_to_point_evaluator import DistToPointEvaluator
+    from rail.evaluation.point_to_point_evaluator import PointToPointEvaluator
+
+    truth = table["redshift"].to_numpy()
+    mode = np.ravel(ensemble.ancil["zmode"])
+    for path in ("evaluated.hdf5", "truth.hdf5"):
+        Path(path).unlink(missing_ok=True)
+    ensemble.write_to("evaluated.hdf5")
+    tables_io.write({"photometry": {"redshift": truth}}, "truth.hdf5")
+    common = {"input": "evaluated.hdf5", "truth": "truth.hdf5", "hdf5_groupname": "photometry", "force_exact": True}
+    dist = DistToPointEvaluator.make_stage(
+        name="dist", metrics=["cdeloss", "brier"], metric_config={"cdeloss": {"eval_grid": GRID}}, **common
+    )
+    names = ["point_bias", "point_stats_iqr", "point_stats_sigma_mad", "point_outlier_rate"]
+    point = PointToPointEvaluator.make_stage(name="point", metrics=names, point_estimate_key="zmode", **common)
+    found: dict[str, float] = {}
+    for evaluator in (dist, point):
+        evaluator.run()
+        evaluator.finalize()
+        summary = evaluator.get_handle("summary").data
+        found |= {name: float(np.squeeze(value)) for name, value in summary.items()}
     pit = qp.metrics.pit.PIT(ensemble, truth)
     fine = np.linspace(0, 3, 30001)
     steps = fine >= truth[:, None]

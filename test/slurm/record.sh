@@ -150,12 +150,14 @@ answer memory-test-only try --test-only --mem=900G
 answer cpus try --ntasks=1 --cpus-per-task=9999
 answer node-name try --nodelist=n99
 kill -STOP "$(controller)"
-answer frozen try --job-name=ponte-frozen
+answer frozen try --job-name=ponte-frozen --array=0
 answer squeue-frozen squeue -h
 answer sacct-frozen sacct -n
 kill -CONT "$(controller)"
-sleep 2
-squeue -h -r -t all -n ponte-frozen -o '%j|%T' >&2
+until_state frozen COMPLETED 30
+look frozen
+# Longer than between two saves of the controller's state.
+sleep 7
 kill -9 "$(controller)"
 sleep 1
 answer away try

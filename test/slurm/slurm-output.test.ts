@@ -67,7 +67,7 @@ describe.each(['22.05.8', '24.11.5'])('the listings of Slurm %s', (version) => {
 });
 
 describe('faults, as squeue of Slurm 22.05.8 printed them', () => {
-  const text = recorded('squeue-22.05.8-faults.txt');
+  const text = recorded('squeue-22.05.8-allocation.txt');
 
   it('of allocations: on its way out when its node went down, queued again, running again; one that failed', () => {
     const { live, ended } = parseSqueue(text, 'allocation');

@@ -1,10 +1,10 @@
 """Stands in for the RAIL worker: reads `WorkerTask` of core/job.ts, writes one exit record per unit, first writer wins.
 
 A unit's input is JSON and says what to do: {"log": PATH, "seconds": 0.1, "behave": "succeed"}. Every start of a unit
-adds the line "start UNIT PID" to the log, every record it wrote "record UNIT PID". Behaviours: succeed, science,
-infrastructure (fails with that kind of error), flaky (infrastructure at the first attempt), memory (never has
-enough), crash (the worker dies
-without a record), crash-once.
+adds the line "start UNIT PID" to the log, every record it wrote "record UNIT PID", a death that was asked for "died UNIT
+PID". Behaviours: succeed, science, infrastructure (fails with that kind of error), flaky (infrastructure at the first
+attempt), memory (never has enough), crash (the worker dies without a record), crash-once, vanish-once (the worker ends well
+without a record).
 """
 
 import hashlib
@@ -62,8 +62,11 @@ def run_unit(task: dict, unit: dict) -> None:
     time.sleep(order["seconds"])
     behave = order["behave"]
     crashed = Path(f"{order['log']}.{unit['unitId']}.crashed")
-    if behave == "crash" or (behave == "crash-once" and not crashed.exists()):
+    if behave == "crash" or (behave in ("crash-once", "vanish-once") and not crashed.exists()):
+        note(order["log"], f"died {unit['unitId']} {os.getpid()}")
         crashed.touch()
+        if behave == "vanish-once":
+            raise SystemExit(0)
         os.kill(os.getpid(), signal.SIGKILL)
     print(f"works on {unit['unitId']}", flush=True)
     failed = behave in ("science", "infrastructure", "memory") or (behave == "flaky" and attempt == 1)
