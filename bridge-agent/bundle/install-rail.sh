@@ -5,6 +5,8 @@
 #   PYTHON  3.11 or newer, at the same path on the nodes; python3.11 unless given
 # Run again it changes nothing; an interrupted run starts over. PIP_INDEX_URL and the like are passed on.
 set -eu
+# The nodes' users are to read it.
+umask 022
 
 # The installer, pinned: this version resolved the requirements.
 UV=uv==0.13.8
@@ -46,6 +48,10 @@ export UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy
 "$work/uv/bin/uv" pip install --quiet --python "$folder/bin/python" --compile-bytecode \
   --override "$rail/overrides.txt" -r "$rail/requirements.txt"
 echo '3 of 3: computing the template fluxes of BPZ (10 seconds) ...'
-PYTHONPATH=$rail PYTHONDONTWRITEBYTECODE=1 "$folder/bin/python" -m ponte_rail.reference_data
+# It says two lines for each of 48 files.
+PYTHONPATH=$rail PYTHONDONTWRITEBYTECODE=1 "$folder/bin/python" -m ponte_rail.reference_data > "$work/fluxes.log" 2>&1 || {
+  tail -n 20 "$work/fluxes.log" >&2
+  fail 'the template fluxes could not be computed' 'What Python said is above; run this again when that is mended.'
+}
 echo "$lock" > "$folder/ponte-lock.sha256"
 echo "$folder/bin/python is ready"
