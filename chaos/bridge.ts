@@ -8,7 +8,7 @@ import { run as runProgram } from '#local/process.ts';
 import { ensureSlurm, type SlurmHandle, stopSlurm } from '#local/slurm.ts';
 
 /** Sites that work side by side on one cluster: rounds mostly wait. */
-const LANES = 12;
+const LANES = 20;
 
 /** Jobs that were done end within this, or they are orphans. */
 const ORPHAN_SECONDS = 60;
@@ -30,7 +30,7 @@ async function run({ folder, rounds, from, seed, home, say }: ChaosRun): Promise
   };
   const outcomes: RoundOutcome[] = [];
   const wrong: string[] = [];
-  const cluster = await ensureSlurm({ home, log: say, nodes: 2, cpus: 16 });
+  const cluster = await ensureSlurm({ home, log: say, nodes: 2, cpus: 24 });
   const calm = new AbortController();
   const scheduler = { kind: 'slurm', partition: cluster.partition, slurmConf: cluster.confPath, accounting: false };
   const lanes = Array.from(

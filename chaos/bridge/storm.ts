@@ -122,13 +122,22 @@ function stepDaemonOf(pid: string): string {
 
 /** Starts what of it is dead. A node that Slurm drained meanwhile is taken up again, as its administrator would. */
 async function repair(cluster: SlurmHandle, tell: (what: Happening) => void): Promise<void> {
+  if (cluster.daemons.controller.isRunning()) await resumeDrained(cluster, tell);
   try {
     await cluster.start();
   } catch {
-    tell('drained node resumed');
-    const env = { ...process.env, SLURM_CONF: cluster.confPath };
-    const names = cluster.daemons.nodes.map((_, index) => `n${index + 1}`).join(',');
-    await run(['scontrol', 'update', `nodename=${names}`, 'state=resume'], { env });
+    await resumeDrained(cluster, tell);
     await cluster.start();
+  }
+}
+
+async function resumeDrained(cluster: SlurmHandle, tell: (what: Happening) => void): Promise<void> {
+  const env = { ...process.env, SLURM_CONF: cluster.confPath };
+  const listing = await run(['sinfo', '-h', '-N', '-p', cluster.partition, '-o', '%N %T'], { env }).catch(() => '');
+  const drained = listing.split('\n').flatMap((line) => /^(\S+) .*drain/.exec(line)?.[1] ?? []);
+  for (const node of drained) {
+    tell('drained node resumed');
+    // It may have come back by itself, which Slurm calls an invalid state.
+    await run(['scontrol', 'update', `nodename=${node}`, 'state=resume'], { env }).catch(() => '');
   }
 }
