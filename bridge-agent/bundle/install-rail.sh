@@ -25,6 +25,9 @@ rail=$(dirname "$(readlink -f "$0")")/bridge-agent/rail
 [ -f "$rail/requirements.txt" ] || fail "there is no $rail/requirements.txt" 'Unpack the whole bundle.'
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null ||
   fail "$python is not a Python 3.11 or newer" 'Install one with venv, and name it: install-rail.sh FOLDER /path/of/python3.11'
+# Below a home folder, for instance, which the service's user cannot enter.
+[ "$(id -u)" != 0 ] || setpriv --reuid=65534 --regid=65534 --clear-groups "$python" -c '' 2> /dev/null ||
+  fail "other users cannot run $python" 'Name an interpreter that the service user can run, here and on the nodes: /usr/bin/python3.11, for instance.'
 "$python" -c 'import venv, ensurepip' 2> /dev/null || fail "$python cannot make environments" 'Install its venv module.'
 
 lock=$(cat "$rail/requirements.txt" "$rail/overrides.txt" | sha256sum | cut -d' ' -f1)
