@@ -53,7 +53,17 @@ export async function checkRailEnvironment({ worker }: AgentConfiguration): Prom
   for (const module of needs) {
     const env = { PYTHONPATH: worker.folder, PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/tmp' };
     const options = { env, timeout: IMPORT_TIMEOUT_MILLISECONDS };
-    version = (await runProgram(worker.python, ['-c', program, module], options)).stdout.trim();
+    try {
+      version = (await runProgram(worker.python, ['-c', program, module], options)).stdout.trim();
+    } catch (error) {
+      throw new Error(`${worker.python} cannot import ${module}: ${lastLine(error)}`, { cause: error });
+    }
   }
   return `Python ${version} imports ${needs.join(' and ')}`;
+}
+
+/** Of a program's complaint: Python ends its tracebacks with what is wrong. */
+function lastLine(error: unknown): string {
+  const complaint = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+  return complaint.split('\n').at(-1) || (error instanceof Error ? error.message : String(error));
 }
