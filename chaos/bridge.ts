@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Lane, type RoundOutcome } from '#chaos/bridge/lane.ts';
 import { Seeded } from '#chaos/bridge/seeded.ts';
 import { storm } from '#chaos/bridge/storm.ts';
-import type { Chaos, ChaosOutcome, ChaosRun } from '#chaos/chaos.ts';
+import { type Chaos, type ChaosOutcome, type ChaosRun, unlessInterrupted } from '#chaos/chaos.ts';
 import { run as runProgram } from '#local/process.ts';
 import { ensureSlurm, type SlurmHandle, stopSlurm } from '#local/slurm.ts';
 
@@ -22,7 +22,7 @@ export const chaos: Chaos = {
   run,
 };
 
-async function run({ folder, rounds, from, seed, home, say }: ChaosRun): Promise<ChaosOutcome> {
+async function run({ folder, rounds, from, seed, home, signal, say }: ChaosRun): Promise<ChaosOutcome> {
   const seeded = new Seeded(seed);
   const counts: Record<string, number> = {};
   const count = (what: string, by = 1) => {
@@ -37,13 +37,9 @@ async function run({ folder, rounds, from, seed, home, say }: ChaosRun): Promise
     { length: Math.min(LANES, rounds) },
     (_, index) => new Lane(join(folder, `site-${index}`), scheduler, seeded),
   );
-  // Ctrl-C ends this process without a word to what it started.
-  const killAgents = () => {
-    for (const lane of lanes) lane.kill();
-  };
-  process.once('exit', killAgents);
+  let weather = Promise.resolve();
   try {
-    const weather = storm(cluster, lanes, seeded, calm.signal, count);
+    weather = storm(cluster, lanes, seeded, calm.signal, count);
     let next = from;
     const works = lanes.map(async (lane) => {
       while (next < from + rounds) {
@@ -58,12 +54,14 @@ async function run({ folder, rounds, from, seed, home, say }: ChaosRun): Promise
       }
       await lane.end();
     });
-    await Promise.all([Promise.all(works).finally(() => calm.abort()), weather]);
+    const all = Promise.all([Promise.all(works).finally(() => calm.abort()), weather]);
+    await unlessInterrupted(all, signal);
     wrong.push(...(await orphans(cluster, lanes)));
   } finally {
     calm.abort();
-    process.removeListener('exit', killAgents);
-    killAgents();
+    for (const lane of lanes) lane.stop();
+    // It may be about to start a daemon.
+    await weather.catch(() => undefined);
     await stopSlurm({ home, log: say });
   }
   const sum = (of: (outcome: RoundOutcome) => number) => outcomes.reduce((all, outcome) => all + of(outcome), 0);

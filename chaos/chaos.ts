@@ -18,6 +18,8 @@ export interface ChaosRun {
   readonly from: number;
   /** Equal seeds do equal things. */
   readonly seed: string;
+  /** Fires at Ctrl-C: the run then ends what it started and rejects. */
+  readonly signal: AbortSignal;
   /** Prints progress, never on standard output. */
   say(line: string): void;
 }
@@ -31,4 +33,14 @@ export interface Chaos {
   /** What that many rounds take on 2 cores. */
   readonly minutes: number;
   run(run: ChaosRun): Promise<ChaosOutcome>;
+}
+
+/** The work's result, unless the signal fires first: then it rejects, and what the work still does is nobody's concern. */
+export function unlessInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    const stop = () => reject(new Error('interrupted'));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  return Promise.race([work, interrupted]);
 }

@@ -26,7 +26,7 @@ export const chaos: Chaos = {
   run: watch,
 };
 
-async function watch({ folder, rounds, from, seed, say }: ChaosRun): Promise<ChaosOutcome> {
+async function watch({ folder, rounds, from, seed, signal, say }: ChaosRun): Promise<ChaosOutcome> {
   const counts: Record<string, number> = {};
   const wrong: string[] = [];
   let [next, slowest] = [from, 0];
@@ -36,8 +36,10 @@ async function watch({ folder, rounds, from, seed, say }: ChaosRun): Promise<Cha
     const child = spawn(process.execPath, [script, join(folder, String(next)), seed, String(next), String(end)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    const stop = () => child.kill('SIGKILL');
+    signal.addEventListener('abort', stop, { once: true });
     const ended = new Promise<string>((resolve) => {
-      child.on('exit', (status, signal) => resolve(`status ${status}, signal ${signal}`));
+      child.on('exit', (status, killedBy) => resolve(`status ${status}, signal ${killedBy}`));
     });
     let patience = setTimeout(() => child.kill('SIGKILL'), 4 * PATIENCE_MS);
     for await (const line of createInterface({ input: child.stdout })) {
@@ -53,6 +55,8 @@ async function watch({ folder, rounds, from, seed, say }: ChaosRun): Promise<Cha
     }
     clearTimeout(patience);
     const how = await ended;
+    signal.removeEventListener('abort', stop);
+    signal.throwIfAborted();
     if (next >= end) break;
     wrong.push(`case ${next}: crashed or hung (${how})`);
     next += 1;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Chaos, ChaosOutcome, ChaosRun } from '#chaos/chaos.ts';
+import { type Chaos, type ChaosOutcome, type ChaosRun, unlessInterrupted } from '#chaos/chaos.ts';
 import { Round } from '#chaos/sites/round.ts';
 import { ensureSlurm, stopSlurm } from '#local/slurm.ts';
 
@@ -17,7 +17,7 @@ export const chaos: Chaos = {
   run,
 };
 
-async function run({ folder, rounds, from, home, say }: ChaosRun): Promise<ChaosOutcome> {
+async function run({ folder, rounds, from, home, signal, say }: ChaosRun): Promise<ChaosOutcome> {
   const cluster = await ensureSlurm({ home, log: say, nodes: 2, cpus: 16 });
   const counts: Record<string, number> = {};
   const wrong: string[] = [];
@@ -25,7 +25,7 @@ async function run({ folder, rounds, from, home, say }: ChaosRun): Promise<Chaos
     let next = from;
     let done = 0;
     const lanes = Array.from({ length: Math.min(LANES, rounds) }, async () => {
-      while (next < from + rounds) {
+      while (next < from + rounds && !signal.aborted) {
         const number = next;
         next += 1;
         const found = await new Round(join(folder, `round-${number}`), number, cluster).play();
@@ -35,7 +35,7 @@ async function run({ folder, rounds, from, home, say }: ChaosRun): Promise<Chaos
         say(`${done} of ${rounds} rounds, ${wrong.length} wrong`);
       }
     });
-    await Promise.all(lanes);
+    await unlessInterrupted(Promise.all(lanes), signal);
   } finally {
     await stopSlurm({ home, log: say });
   }

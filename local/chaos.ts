@@ -52,13 +52,17 @@ const folder = await mkdtemp(join(tmpdir(), `ponte-chaos-${name}-`));
 const started = Date.now();
 const seconds = () => Math.round((Date.now() - started) / 1000);
 const clean = () => rm(folder, { recursive: true, force: true });
+const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void clean().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143)));
+  process.once(signal, () => {
+    process.exitCode = signal === 'SIGINT' ? 130 : 143;
+    interrupted.abort();
+  });
 }
 try {
   const home = process.env.PONTE_PYTHON_HOME ?? process.env.PONTE_HOME ?? join(ROOT, '.ponte');
   const say = (line: string) => console.error(`${String(seconds()).padStart(4)} s  ${line}`);
-  const outcome = await chaos.run({ folder, home, rounds, from, seed: values.seed, say });
+  const outcome = await chaos.run({ folder, home, rounds, from, seed: values.seed, signal: interrupted.signal, say });
   const { counts, figures, wrong } = outcome;
   if (values.json) {
     console.log(JSON.stringify({ name, rounds, seed: values.seed, seconds: seconds(), ...outcome }));
@@ -69,9 +73,14 @@ try {
     for (const line of wrong) console.log(`  ${line}`);
   }
   process.exitCode = wrong.length > 0 ? 1 : 0;
+} catch (error) {
+  if (!interrupted.signal.aborted) throw error;
+  console.error('interrupted; what it had started is ended');
 } finally {
   await clean();
 }
+// What an interrupted run still waits for is not to be waited for.
+if (interrupted.signal.aborted) process.exit();
 
 function wholeNumber(option: string, text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);

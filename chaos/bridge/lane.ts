@@ -39,6 +39,7 @@ export class Lane {
   /** Processes of units that died with their node: what they had begun is begun again. */
   readonly #victims = new Set<string>();
   #agent: AgentChild | null = null;
+  #isOver = false;
 
   constructor(folder: string, scheduler: Record<string, unknown>, seeded: Seeded) {
     this.#seeded = seeded;
@@ -74,16 +75,24 @@ export class Lane {
     for (const pid of pids) this.#victims.add(pid);
   }
 
-  kill(): void {
+  /** For good: no agent starts here any more. */
+  stop(): void {
+    this.#isOver = true;
     this.#agent?.kill('SIGKILL');
+  }
+
+  #startAgent(faultPoint?: string): AgentChild {
+    if (this.#isOver) throw new Error('the lane is over');
+    this.#agent = new AgentChild(this.site, faultPoint);
+    return this.#agent;
   }
 
   async #live(faultPoint: string, tokens: readonly string[]): Promise<string | null> {
     await this.end();
     const end = Date.now() + PATIENCE_SECONDS * 1000;
-    this.#agent = new AgentChild(this.site, faultPoint);
+    const agent = this.#startAgent(faultPoint);
     let status: number | string | null = null;
-    const watched = this.#agent.ended().then((how) => {
+    const watched = agent.ended().then((how) => {
       status = how;
     });
     while (status === null && !this.#isAnswered(tokens) && Date.now() < end) await sleep(100);
@@ -91,7 +100,7 @@ export class Lane {
     await Promise.race([watched, sleep(1500)]);
     if (status === null) return null;
     if (status !== 'SIGKILL') throw new Error(`the agent ended by itself: ${status}`);
-    this.#agent = new AgentChild(this.site);
+    this.#startAgent();
     while (!this.#isAnswered(tokens) && Date.now() < end) await sleep(100);
     return faultPoint;
   }

@@ -41,7 +41,7 @@ export async function storm(
     if (signal.aborted) break;
     const fault = FAULTS[seeded.number(`fault ${number}`, FAULTS.length)] ?? FAULTS[0];
     tell(fault);
-    await strike(fault, number, { cluster, lanes, seeded });
+    await strike(fault, number, { cluster, lanes, seeded, signal });
     await repair(cluster, tell);
   }
   await repair(cluster, tell);
@@ -51,18 +51,20 @@ interface Surroundings {
   readonly cluster: SlurmHandle;
   readonly lanes: readonly Lane[];
   readonly seeded: Seeded;
+  readonly signal: AbortSignal;
 }
 
-async function strike(fault: Fault, number: number, { cluster, lanes, seeded }: Surroundings): Promise<void> {
+async function strike(fault: Fault, number: number, { cluster, lanes, seeded, signal }: Surroundings): Promise<void> {
   const { controller, nodes } = cluster.daemons;
   const index = seeded.number(`node ${number}`, nodes.length);
-  const pause = () => sleep(500 + seeded.number(`dead ${number}`, 4000));
+  const wait = (milliseconds: number) => sleep(milliseconds, undefined, { signal }).catch(() => undefined);
+  const pause = () => wait(500 + seeded.number(`dead ${number}`, 4000));
   switch (fault) {
     case 'slurmctld frozen':
     case 'slurmctld frozen for a minute': {
       const frozen = controller.freeze();
       // sbatch gives up after 10 s.
-      await sleep(fault === 'slurmctld frozen' ? 2000 + seeded.number(`frozen ${number}`, 12_000) : 60_000);
+      await wait(fault === 'slurmctld frozen' ? 2000 + seeded.number(`frozen ${number}`, 12_000) : 60_000);
       frozen.thaw();
       return;
     }
@@ -78,7 +80,7 @@ async function strike(fault: Fault, number: number, { cluster, lanes, seeded }: 
       return pause();
     case 'launch failed':
       writeFileSync(cluster.prologFails, '');
-      await sleep(FAILING_MILLISECONDS);
+      await wait(FAILING_MILLISECONDS);
       rmSync(cluster.prologFails, { force: true });
   }
 }

@@ -7,6 +7,12 @@ import type { TestSite } from '#test/bridge-agent/site.ts';
 
 const PROGRAM = fileURLToPath(new URL('./agent-process.ts', import.meta.url));
 
+/** None of them is to outlive the process that started it, however that ends. */
+const living = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL');
+});
+
 /** An agent as a process that a test may kill. */
 export class AgentChild {
   readonly #process: ChildProcess;
@@ -21,7 +27,10 @@ export class AgentChild {
     this.#process.stderr?.on('data', (chunk: Buffer) => {
       this.#errors += chunk.toString();
     });
-    this.#exit = once(this.#process, 'exit');
+    const child = this.#process;
+    living.add(child);
+    child.once('exit', () => living.delete(child));
+    this.#exit = once(child, 'exit');
   }
 
   kill(signal: NodeJS.Signals): void {

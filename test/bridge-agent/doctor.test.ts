@@ -92,7 +92,9 @@ describe('the doctor of a site', () => {
     const site = TestSite.create();
     sites.push(site);
     const { wrong } = await wrongWith({ worker: { ...site.configuration.worker, module: 'not_there' } });
-    expect(wrong['RAIL environment']).toMatch(/^\S+ cannot import not_there: ModuleNotFoundError: .* -> Build it .*docs\/site\.md/);
+    expect(wrong['RAIL environment']).toMatch(
+      /^\S+ cannot import not_there: ModuleNotFoundError: .* -> Build it .*docs\/site\.md/,
+    );
     expect(wrong['one job']).toMatch(/there is no module not_there.*-> Make scratch/);
     expect(Object.keys(wrong)).toHaveLength(2);
   });

@@ -17,6 +17,7 @@ it.skipIf(noSlurm !== null)(
         rounds: 12,
         from: 0,
         seed: 'short',
+        signal: new AbortController().signal,
         say: (line) => console.log(line),
       });
       expect(wrong).toEqual([]);

@@ -18,6 +18,7 @@ it.skipIf(noSlurm !== null)(
         rounds: 2,
         from: 0,
         seed: 'short',
+        signal: new AbortController().signal,
         say,
       });
       expect(wrong).toEqual([]);
