@@ -46,7 +46,8 @@ export class Lane {
     this.site = new TestSite(folder, {
       scheduler,
       limits: { tasksPerArray: 2, memoryMb: 100, timeLimitMinutes: 5 },
-      intervals: { reconcileSeconds: 0.5, heartbeatSeconds: 1, claimHeartbeatSeconds: 0.3, claimStaleSeconds: 3 },
+      // A claim that a starved host leaves untouched for as long counts as abandoned: not too short for twenty lanes.
+      intervals: { reconcileSeconds: 0.5, heartbeatSeconds: 1, claimHeartbeatSeconds: 0.5, claimStaleSeconds: 10 },
     });
   }
 
