@@ -55,7 +55,8 @@ test('all columns of the relation come back, in order, then the index under the 
 
 test('quoting holds for every text', async () => {
   await withDatabase({}, async (database) => {
-    const texts = fc.string({ minLength: 1 }).filter((text) => !text.includes('\0'));
+    // A row is an object, to which DuckDB's reader cannot give a property of that one name.
+    const texts = fc.string({ minLength: 1 }).filter((text) => !text.includes('\0') && text !== '__proto__');
     await fc.assert(
       fc.asyncProperty(texts, async (text) => {
         const [row] = await database.rows(`SELECT ${quoteLiteral(text)} AS ${quoteIdentifier(text)}`);
