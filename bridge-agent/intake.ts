@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AgentContext } from '#bridge-agent/context.ts';
-import { whyCampaignIsSpent, whyCampaignWaits } from '#bridge-agent/room.ts';
+import { roomFor, whyCampaignIsSpent, whyCampaignWaits } from '#bridge-agent/room.ts';
 import { type JobMessage, jobMessageSchema } from '#core/job.ts';
 import type { QueuedMessage } from '#core/job-queue.ts';
 import { isInformedModel } from '#core/work.ts';
@@ -36,9 +36,10 @@ export async function takeIn(message: QueuedMessage, context: AgentContext): Pro
   await context.queue.remove(message);
 }
 
-/** What is known already goes on: it has its place. */
+/** What is known already goes on: it has its place. The room may have gone while the queue was waited for. */
 function whyWaits({ workKey, campaign }: JobMessage, context: AgentContext): string | null {
-  return context.journal.work(workKey) === null ? whyCampaignWaits(campaign, context) : null;
+  if (context.journal.work(workKey) !== null) return null;
+  return roomFor(context).why ?? whyCampaignWaits(campaign, context);
 }
 
 /** Only what is registered here runs here: the message names an algorithm, it cannot bring one; nor a model of its own. */

@@ -1,7 +1,6 @@
 import { existsSync, statfsSync } from 'node:fs';
 import type { Work } from '#adapters/journal-rows.ts';
 import type { AgentContext } from '#bridge-agent/context.ts';
-import { ScratchUsage } from '#bridge-agent/scratch-usage.ts';
 
 /** How many more works may be taken, and what keeps it from being more; `why` is null while there is room. */
 export interface Room {
@@ -10,8 +9,6 @@ export interface Room {
 }
 
 const none = (why: string): Room => ({ works: 0, why });
-
-const usage = new ScratchUsage();
 
 /**
  * What the site can place now: what it cannot stays in the queue, where another site may take it. A bound that is met
@@ -32,7 +29,7 @@ export function roomFor(context: AgentContext): Room {
     return none(`limits.maxCoreHours: ${hours.toFixed(1)} are used`);
   }
   if (limits.maxScratchMb !== undefined) {
-    const megabytes = usage.megabytes(open, context);
+    const megabytes = scratch.usedMegabytes(open);
     if (megabytes >= limits.maxScratchMb) return none(`limits.maxScratchMb: ${megabytes.toFixed(0)} MB are used`);
   }
   const full = existsSync(scratch.root) ? whyFull(scratch.root, limits) : null;
@@ -56,18 +53,18 @@ function coresAskedFor(works: readonly Work[], { journal, configuration }: Agent
  * null when nothing does. The message goes back to the queue, where another site may take it.
  */
 export function whyCampaignWaits(campaign: string, context: AgentContext): string | null {
-  const { journal, configuration } = context;
+  const { journal, configuration, scratch } = context;
   const { maxJobsPerCampaign, maxCoresPerCampaign, maxScratchMbPerCampaign } = configuration.limits;
   const open = journal.openWorks().filter((work) => work.message.campaign === campaign);
   if (maxJobsPerCampaign !== undefined && open.length >= maxJobsPerCampaign) {
     return `limits.maxJobsPerCampaign: ${open.length} works of ${campaign} are open`;
   }
-  const cores = coresAskedFor(open, context);
-  if (maxCoresPerCampaign !== undefined && cores >= maxCoresPerCampaign) {
-    return `limits.maxCoresPerCampaign: ${campaign} asks for ${cores}`;
+  if (maxCoresPerCampaign !== undefined) {
+    const cores = coresAskedFor(open, context);
+    if (cores >= maxCoresPerCampaign) return `limits.maxCoresPerCampaign: ${campaign} asks for ${cores}`;
   }
   if (maxScratchMbPerCampaign === undefined) return null;
-  const megabytes = usage.megabytes(open, context);
+  const megabytes = scratch.usedMegabytes(open);
   if (megabytes < maxScratchMbPerCampaign) return null;
   return `limits.maxScratchMbPerCampaign: ${campaign} uses ${megabytes.toFixed(0)} MB`;
 }

@@ -1,27 +1,21 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Work } from '#adapters/journal-rows.ts';
-import type { AgentContext } from '#bridge-agent/context.ts';
-import type { Digest } from '#core/digest.ts';
 
 /** A walk over a work's files asks the shared file system once per file, so a figure serves for a while. */
 const FRESH_MILLISECONDS = 30_000;
 
-/** What works take of scratch, inputs and outputs; what the cache holds for all of them is not counted. */
+/** What folders take of scratch. */
 export class ScratchUsage {
-  readonly #known = new Map<Digest, { readonly at: number; readonly bytes: number }>();
+  readonly #known = new Map<string, { readonly at: number; readonly bytes: number }>();
 
-  megabytes(works: readonly Work[], { scratch }: Pick<AgentContext, 'scratch'>): number {
+  /** @param when `now`: whatever was found before, and without keeping it. */
+  bytesBelow(folder: string, when: { readonly now: boolean }): number {
+    if (when.now) return bytesBelow(folder);
     const now = performance.now();
-    for (const [workKey, { at }] of this.#known) {
-      if (now - at > FRESH_MILLISECONDS) this.#known.delete(workKey);
-    }
-    const bytes = works.map(({ work_key }) => {
-      const known = this.#known.get(work_key)?.bytes ?? bytesBelow(scratch.allRounds(work_key));
-      if (!this.#known.has(work_key)) this.#known.set(work_key, { at: now, bytes: known });
-      return known;
-    });
-    return bytes.reduce((sum, one) => sum + one, 0) / 1e6;
+    for (const [path, { at }] of this.#known) if (now - at > FRESH_MILLISECONDS) this.#known.delete(path);
+    const known = this.#known.get(folder) ?? { at: now, bytes: bytesBelow(folder) };
+    this.#known.set(folder, known);
+    return known.bytes;
   }
 }
 

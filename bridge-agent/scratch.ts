@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:
 import { dirname, join } from 'node:path';
 import { makeFolder } from '#adapters/folder.ts';
 import type { Work } from '#adapters/journal-rows.ts';
+import { ScratchUsage } from '#bridge-agent/scratch-usage.ts';
 import type { Digest } from '#core/digest.ts';
 import type { ObjectRef } from '#core/job.ts';
 
@@ -14,6 +15,7 @@ const EXTENSION = /\.(parquet|pkl|json)$/;
  */
 export class Scratch {
   readonly root: string;
+  readonly #usage = new ScratchUsage();
 
   constructor(root: string) {
     this.root = root;
@@ -30,6 +32,17 @@ export class Scratch {
   /** The folder of all rounds of a work. */
   allRounds(workKey: Digest): string {
     return join(this.root, 'work', workKey);
+  }
+
+  /**
+   * What the works take, inputs and outputs, as of half a minute ago at most, or as of now while they are being staged. The
+   * cache, which serves them all, is not counted.
+   */
+  usedMegabytes(works: readonly Pick<Work, 'work_key' | 'state'>[]): number {
+    const bytes = works.map(({ work_key, state }) =>
+      this.#usage.bytesBelow(this.allRounds(work_key), { now: state === 'received' }),
+    );
+    return bytes.reduce((sum, one) => sum + one, 0) / 1e6;
   }
 
   folder({ work_key, round }: Pick<Work, 'work_key' | 'round'>): WorkFolder {

@@ -245,7 +245,10 @@ describe('the limits of a site', () => {
   });
 
   it('leave all in the queue while the open works take as much of scratch as they may', async () => {
-    const site = newSite({ limits: { tasksPerArray: 2, maxScratchMb: 0.0001 } });
+    const site = newSite({
+      limits: { tasksPerArray: 2, maxScratchMb: 0.0001 },
+      intervals: { reconcileSeconds: 0.1, heartbeatSeconds: 0.2, claimHeartbeatSeconds: 0.2, giveBackSeconds: 1 },
+    });
     site.cloud.send(await site.estimate('first', [{ seconds: 2 }]));
     const stop = new AbortController();
     const agent = runAgentWith(site.parts(), site.configuration, stop.signal);
