@@ -38,7 +38,8 @@ export async function admitJob(
   }
   const job = { work: whole.workKey, ...lessKey(less) };
   const { degrade } = spec.campaign;
-  const degraded = order.kind === 'estimate' ? degradedTo(degrade, await readLedger(table, order.campaign)) : null;
+  const mayDegrade = degrade !== undefined && order.kind === 'estimate';
+  const degraded = mayDegrade ? degradedTo(degrade, await readLedger(table, order.campaign)) : null;
   const prepared = (holdsAt(degraded, 'withoutArchive') ? less : null) ?? whole;
   if (degraded) {
     await noteDegraded(table, order.campaign, degraded, now);

@@ -19,9 +19,9 @@ export interface Degraded {
 }
 
 /** The last declared step whose share is reached; null while none is. A raised cap takes it back. */
-export function degradedTo(declared: Degrade | undefined, account: AccountRow): Degraded | null {
+export function degradedTo(declared: Degrade, account: AccountRow): Degraded | null {
   const { share, currency } = shareInUse(account);
-  const reached = declared?.filter(({ fromShare }) => share >= fromShare).at(-1);
+  const reached = declared.filter(({ fromShare }) => share >= fromShare).at(-1);
   if (!reached) return null;
   const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
   const used = `${percent(share)} of the cap of ${currency} is spent or reserved`;

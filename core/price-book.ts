@@ -24,20 +24,6 @@ type Charged = keyof typeof PRICE_OF;
 /** Counted use of the control plane. */
 export type Usage = Readonly<Record<Charged, number>>;
 
-const CHARGED: readonly Charged[] = [
-  'lambdaRequests',
-  'lambdaGbSeconds',
-  'lambdaDiskGbSeconds',
-  'stateTransitions',
-  's3Puts',
-  's3Gets',
-  'dynamoDbWriteUnits',
-  'dynamoDbReadUnits',
-  'sqsRequests',
-  'events',
-  'logBytes',
-];
-
 const usageOf = (value: (name: Charged) => number): Usage => ({
   lambdaRequests: value('lambdaRequests'),
   lambdaGbSeconds: value('lambdaGbSeconds'),
@@ -58,7 +44,9 @@ export const sumOfUsage = (usages: readonly Usage[]): Usage =>
 /** What each part of a use costs at the book's prices, in micro-dollars with their fractions. */
 export const pricedUsage = (usage: Usage): Usage => usageOf((name) => usage[name] * PRICE_OF[name]);
 
+/** What a use costs in all, in micro-dollars with their fractions. */
+export const costMicroUsd = (usage: Usage): number =>
+  Object.values(pricedUsage(usage)).reduce((sum, microUsd) => sum + microUsd, 0);
+
 /** What a use of the control plane costs at the book's prices, in micro-dollars, rounded up. */
-export function priceMicroUsd(usage: Usage): number {
-  return Math.ceil(CHARGED.reduce((sum, name) => sum + usage[name] * PRICE_OF[name], 0));
-}
+export const priceMicroUsd = (usage: Usage): number => Math.ceil(costMicroUsd(usage));

@@ -1,6 +1,6 @@
 import type { Figure } from '#bench/bench.ts';
 import type { Phase } from '#bench/cost/bill.ts';
-import { PRICES, pricedUsage, sumOfUsage, type Usage } from '#core/price-book.ts';
+import { costMicroUsd, PRICES, pricedUsage, sumOfUsage, type Usage } from '#core/price-book.ts';
 
 type Tell = (figure: Figure) => void;
 
@@ -13,8 +13,7 @@ const told = { better: 'lower', aim: null } as const;
 const PACKING = /(PlanPartitions|PackPartition|FinishCatalogue|VerifyCatalogue|Deliver)$/;
 const INTAKE = /^(Intake|machine Intake|operator)/;
 
-const usd = (usage: Usage) =>
-  Object.values(pricedUsage(usage)).reduce((sum, microUsd) => sum + microUsd, 0) * (CHUNKS / 1e6);
+const usd = (usage: Usage) => costMicroUsd(usage) * (CHUNKS / 1e6);
 
 /** The bill by stage and by what is charged; by caller on the way. */
 export function tellBill(usages: ReadonlyMap<string, Usage>, figure: Tell, say: (line: string) => void): void {
