@@ -11,7 +11,7 @@ import { type Digest, digestOf } from '#core/digest.ts';
 import type { Batch, BatchPart, ObjectRef } from '#core/job.ts';
 import { nameSchema } from '#core/job.ts';
 import type { JobOrder } from '#core/job-order.ts';
-import { batchPart, inBatches } from '#core/plan/plan.ts';
+import { anyOf, batchPart, inBatches } from '#core/plan/plan.ts';
 import { priorityOf } from '#core/priority.ts';
 import { writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
@@ -31,9 +31,7 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
     batches.push({ id: batch.batchId, ref, priority });
   };
   for await (const batch of inBatches(releaseParts(table, row.release), spec.campaign.partsPerBatch)) {
-    let priority = false;
-    for (const part of batch) priority ||= await hasPriority(part);
-    await flush(batch.map(batchPart), priority);
+    await flush(batch.map(batchPart), await anyOf(batch, hasPriority));
   }
   // Digests are as good as random numbers: the jobs that are done first are a fair sample of the sky, which estimates go by.
   // Those with a priority tract come before the others, so that a budget that ends early has made them.

@@ -83,12 +83,13 @@ export async function campaignPlan(cloud: Cloud, options: PlanOptions): Promise<
     return { kind, algorithm, ...(await estimateJobs(table, spec, { kind, algorithm }, inputs, campaign)) };
   };
   const [estimates, ofPriority]: [StageEstimate[], StageEstimate[]] = [[], []];
+  const declared = spec.campaign.degrade ?? [];
   for (const job of jobs.values()) {
     estimates.push(await estimated(job, job.inputs));
-    ofPriority.push(await estimated(job, job.priority));
+    if (declared.some(({ step }) => step === 'priorityTracts')) ofPriority.push(await estimated(job, job.priority));
   }
   const comparedWith = baseline ? (baseline.campaign ?? baseline.spec.release) : null;
-  const degrade = (spec.campaign.degrade ?? []).map(({ step, fromShare }): DegradeLine => {
+  const degrade = declared.map(({ step, fromShare }): DegradeLine => {
     const running = { withoutArchive: estimates, priorityTracts: ofPriority, defer: [] }[step];
     return { step, fromShare, coreSeconds: estimatesOnly(running) };
   });

@@ -1,15 +1,16 @@
 import { z } from 'zod';
 import { CURRENCIES, type Currency } from '#core/amount.ts';
 import { campaignPartition } from '#core/campaign.ts';
-import { readModel, releaseParts } from '#core/campaign-book.ts';
+import { releaseParts } from '#core/campaign-book.ts';
 import type { ObjectRef } from '#core/job.ts';
 import { algorithmVersion, findWork, type JobInput } from '#core/job-order.ts';
 import { type CostEstimate, estimateJobs } from '#core/plan/estimate.ts';
 import { batchPart, inBatches } from '#core/plan/plan.ts';
 import type { StageSpending } from '#core/plan/spending.ts';
+import { batchInput, trainingOf } from '#core/plan/stage-inputs.ts';
 import type { ReleaseSpec } from '#core/release.ts';
 import { type Key, ROW_IS_NEW, type Table } from '#core/table.ts';
-import { estimateKey, informKey, validateKey } from '#core/work.ts';
+import { estimateKey } from '#core/work.ts';
 
 const interval = z.object({ mean: z.number(), low: z.number(), high: z.number() });
 const stageSchema = z.object({
@@ -35,19 +36,21 @@ export async function estimateCampaign(table: Table, spec: ReleaseSpec, campaign
   const { algorithms, partsPerBatch, archive = false } = spec.campaign;
   const models = new Map<string, ObjectRef | null>();
   const inputs: { readonly kind: Kind; readonly algorithm: string; readonly input: JobInput }[] = [];
-  for (const algorithm of algorithms) models.set(algorithm, await planTraining(table, spec, algorithm, inputs));
+  for (const algorithm of algorithms) {
+    const { model, validated, inform, validate } = await trainingOf(table, spec, algorithm);
+    models.set(algorithm, model);
+    if (!model) inputs.push({ kind: 'inform', algorithm, input: inform });
+    if (!validated) inputs.push({ kind: 'validate', algorithm, input: validate });
+  }
   let [rows, parts] = [0, 0];
   for await (const batch of inBatches(releaseParts(table, spec.release), partsPerBatch)) {
     const own = batch.map(batchPart);
-    const ofBatch = own.reduce((sum, part) => sum + part.rows, 0);
-    rows += ofBatch;
+    rows += own.reduce((sum, part) => sum + part.rows, 0);
     parts += own.length;
     for (const [algorithm, model] of models) {
       const version = algorithmVersion(spec, algorithm);
       if (model && (await findWork(table, estimateKey(version, model, own, archive)))) continue;
-      const bytes = own.reduce((sum, part) => sum + part.skinny.sizeBytes, model?.sizeBytes ?? 0);
-      const input = { units: own.length, rows: ofBatch, bytes, ...(model ? {} : { modelToCome: true }) };
-      inputs.push({ kind: 'estimate', algorithm, input });
+      inputs.push({ kind: 'estimate', algorithm, input: batchInput(own, model) });
     }
   }
   const stages: PlannedStage[] = [];
@@ -60,25 +63,6 @@ export async function estimateCampaign(table: Table, spec: ReleaseSpec, campaign
     }
   }
   return { rows, parts, stages };
-}
-
-/** Answers the model, or null when it is to be made. */
-async function planTraining(
-  table: Table,
-  spec: ReleaseSpec,
-  algorithm: string,
-  inputs: { readonly kind: Kind; readonly algorithm: string; readonly input: JobInput }[],
-): Promise<ObjectRef | null> {
-  const version = algorithmVersion(spec, algorithm);
-  const { heldOut } = spec.campaign;
-  const informed = await findWork(table, informKey(version, spec.trainingSet, heldOut));
-  const model = informed ? await readModel(table, informed.campaign, algorithm) : null;
-  const bytes = spec.trainingSet.sizeBytes;
-  if (!model) inputs.push({ kind: 'inform', algorithm, input: { units: 1, rows: 0, bytes } });
-  if (model && (await findWork(table, validateKey(version, spec.trainingSet, heldOut, model)))) return model;
-  const withModel = model ? { bytes: bytes + model.sizeBytes } : { bytes, modelToCome: true };
-  inputs.push({ kind: 'validate', algorithm, input: { units: 1, rows: 0, ...withModel } });
-  return model;
 }
 
 /** Keeps the estimate that a campaign began with; a later beginning of the same campaign does not replace it. */

@@ -1,13 +1,14 @@
-import { readModel, releaseParts } from '#core/campaign-book.ts';
+import { releaseParts } from '#core/campaign-book.ts';
 import { chunkKey, chunkRowSchema, type PartRow } from '#core/chunk.ts';
 import { readExpected } from '#core/chunk-book.ts';
 import type { BatchPart, ObjectRef } from '#core/job.ts';
 import { algorithmVersion, findWork, type JobInput } from '#core/job-order.ts';
 import { algorithmFields, type Change, changesBetween, derivationFields, trainingFields } from '#core/plan/fields.ts';
+import { batchInput, trainingOf } from '#core/plan/stage-inputs.ts';
 import { recipeDigest } from '#core/recipe.ts';
 import { EXPECTED_PREFIX, expectedChunkSchema, type ReleaseSpec, releasePartition } from '#core/release.ts';
 import { scan, type Table } from '#core/table.ts';
-import { estimateKey, informKey, validateKey } from '#core/work.ts';
+import { estimateKey } from '#core/work.ts';
 
 export type UnitKind = 'chunk' | 'inform' | 'validate' | 'estimate' | 'catalogue';
 
@@ -123,21 +124,15 @@ async function* planTraining(
   { table, spec, baseline }: PlanRequest,
   algorithm: string,
 ): AsyncGenerator<PlannedUnit, ObjectRef | null> {
-  const version = algorithmVersion(spec, algorithm);
-  const { heldOut } = spec.campaign;
   const now = new Map([...algorithmFields(spec, algorithm), ...trainingFields(spec)]);
   const known = baseline?.spec.algorithms[algorithm] ? baseline.spec : null;
   const before = known ? new Map([...algorithmFields(known, algorithm), ...trainingFields(known)]) : null;
   const changes = before ? changesBetween(before, now) : [];
-  const input = { units: 1, rows: 0, bytes: spec.trainingSet.sizeBytes };
-  const unit = { name: algorithm, algorithm, input, reason: null };
-  const informed = await findWork(table, informKey(version, spec.trainingSet, heldOut));
-  yield { ...unit, kind: 'inform', verdict: informed ? 'reuse' : 'run', changes };
-  const model = informed ? await readModel(table, informed.campaign, algorithm) : null;
-  const validated = model && (await findWork(table, validateKey(version, spec.trainingSet, heldOut, model)));
+  const { informed, model, validated, inform, validate } = await trainingOf(table, spec, algorithm);
+  const unit = { name: algorithm, algorithm, reason: null };
+  yield { ...unit, kind: 'inform', input: inform, verdict: informed ? 'reuse' : 'run', changes };
   const withModel = model || !before ? changes : [...changes, MODEL_TO_COME];
-  const read = model ? { ...input, bytes: input.bytes + model.sizeBytes } : { ...input, modelToCome: true };
-  yield { ...unit, input: read, kind: 'validate', verdict: validated ? 'reuse' : 'run', changes: withModel };
+  yield { ...unit, kind: 'validate', input: validate, verdict: validated ? 'reuse' : 'run', changes: withModel };
   return model;
 }
 
@@ -158,12 +153,7 @@ async function* planEstimates(
   for await (const batch of inBatches(releaseParts(table, release), partsPerBatch)) {
     number += 1;
     const parts = batch.map(batchPart);
-    const input = {
-      units: parts.length,
-      rows: parts.reduce((sum, part) => sum + part.rows, 0),
-      bytes: parts.reduce((sum, part) => sum + part.skinny.sizeBytes, model?.sizeBytes ?? 0),
-      ...(model ? {} : { modelToCome: true }),
-    };
+    const input = batchInput(parts, model);
     const done = model && !derives ? await findWork(table, estimateKey(version, model, parts, archive)) : null;
     const inputs = known ? await changedInputs(table, release, known, batch) : [];
     const changes: readonly Change[] = known
@@ -177,7 +167,8 @@ async function* planEstimates(
 
 export const batchName = (number: number) => `batch ${String(number).padStart(5, '0')}`;
 
-async function anyOf<T>(items: readonly T[], test: (item: T) => Promise<boolean>): Promise<boolean> {
+/** Whether the test holds for one of them; the others are not asked then. */
+export async function anyOf<T>(items: readonly T[], test: (item: T) => Promise<boolean>): Promise<boolean> {
   for (const item of items) if (await test(item)) return true;
   return false;
 }

@@ -1,0 +1,37 @@
+import { readModel } from '#core/campaign-book.ts';
+import type { BatchPart, ObjectRef } from '#core/job.ts';
+import { algorithmVersion, findWork, type JobInput } from '#core/job-order.ts';
+import type { ReleaseSpec } from '#core/release.ts';
+import type { Table } from '#core/table.ts';
+import { informKey, validateKey } from '#core/work.ts';
+
+/** What was done before of an algorithm's training, and what its jobs read. */
+export interface Training {
+  readonly informed: boolean;
+  /** Null when it is to be made. */
+  readonly model: ObjectRef | null;
+  readonly validated: boolean;
+  readonly inform: JobInput;
+  readonly validate: JobInput;
+}
+
+export async function trainingOf(table: Table, spec: ReleaseSpec, algorithm: string): Promise<Training> {
+  const version = algorithmVersion(spec, algorithm);
+  const { heldOut } = spec.campaign;
+  const informed = await findWork(table, informKey(version, spec.trainingSet, heldOut));
+  const model = informed ? await readModel(table, informed.campaign, algorithm) : null;
+  const validated = model && (await findWork(table, validateKey(version, spec.trainingSet, heldOut, model)));
+  const inform = { units: 1, rows: 0, bytes: spec.trainingSet.sizeBytes };
+  const validate = model ? { ...inform, bytes: inform.bytes + model.sizeBytes } : { ...inform, modelToCome: true };
+  return { informed: informed !== null, model, validated: validated !== null, inform, validate };
+}
+
+/** What the estimate of a batch reads. */
+export function batchInput(parts: readonly BatchPart[], model: ObjectRef | null): JobInput {
+  return {
+    units: parts.length,
+    rows: parts.reduce((sum, part) => sum + part.rows, 0),
+    bytes: parts.reduce((sum, part) => sum + part.skinny.sizeBytes, model?.sizeBytes ?? 0),
+    ...(model ? {} : { modelToCome: true }),
+  };
+}
