@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
-import { chmod, copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { z } from 'zod';
+import { fileDigest } from '#adapters/file-digest.ts';
 import { run } from '#local/process.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -69,10 +69,9 @@ export async function makeAgentBundle(out: string): Promise<AgentBundle> {
   const same = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--mode=u+rwX,go+rX,go-w'];
   await run(['tar', ...same, '--use-compress-program=gzip -n', '-cf', archive, '-C', out, name]);
   await rm(folder, { recursive: true });
-  const content = await readFile(archive);
-  const sha256 = createHash('sha256').update(content).digest('hex');
+  const sha256 = await fileDigest(archive);
   await writeFile(`${archive}.sha256`, `${sha256}  ${basename(archive)}\n`);
-  return { archive, sha256, sizeBytes: content.length };
+  return { archive, sha256, sizeBytes: (await stat(archive)).size };
 }
 
 /** One line per file, as sha256sum writes and checks them. */
@@ -80,12 +79,7 @@ async function digestsBelow(folder: string): Promise<string> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const lines = await Promise.all(
-    paths.sort().map(async (path) => {
-      const digest = createHash('sha256')
-        .update(await readFile(path))
-        .digest('hex');
-      return `${digest}  ${path.slice(folder.length + 1)}\n`;
-    }),
+    paths.sort().map(async (path) => `${await fileDigest(path)}  ${path.slice(folder.length + 1)}\n`),
   );
   return lines.join('');
 }

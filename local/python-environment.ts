@@ -23,8 +23,8 @@ export interface PythonEnvironment {
   readonly lockDigest: string;
 }
 
-/** The installer, itself pinned: it resolved and measured these locks, and is about 6 times as fast as pip. */
-const UV = 'uv==0.13.8';
+/** The installer, itself pinned: it resolved and measured these locks, and is about 6 times as fast as pip. Sites use it too. */
+const INSTALLER = join(import.meta.dirname, '..', 'bridge-agent', 'rail', 'installer.txt');
 
 /**
  * Makes (once) a virtual environment from a lock file. A second call with the same lock returns at once; an
@@ -78,7 +78,7 @@ async function installInstaller(home: string, log: (line: string) => void): Prom
   log('  getting the Python package installer ...');
   await rm(folder, { recursive: true, force: true });
   await run([systemPython(), '-m', 'venv', folder]);
-  await run([join(folder, 'bin', 'pip'), 'install', '--quiet', '--disable-pip-version-check', UV]);
-  await writeFile(join(folder, 'ready'), UV);
+  await run([join(folder, 'bin', 'pip'), 'install', '--quiet', '--disable-pip-version-check', '-r', INSTALLER]);
+  await writeFile(join(folder, 'ready'), '');
   return uv;
 }

@@ -8,9 +8,6 @@ set -eu
 # The nodes' users are to read it.
 umask 022
 
-# The installer, pinned: this version resolved the requirements.
-UV=uv==0.13.8
-
 fail() {
   printf 'install-rail: %s\n  %s\n' "$1" "$2" >&2
   exit 1
@@ -41,9 +38,9 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
-echo "1 of 3: getting the installer $UV ..."
+echo "1 of 3: getting the installer $(cat "$rail/installer.txt") ..."
 "$python" -m venv "$work/uv"
-"$work/uv/bin/pip" install --quiet --disable-pip-version-check "$UV"
+"$work/uv/bin/pip" install --quiet --disable-pip-version-check -r "$rail/installer.txt"
 echo "2 of 3: installing $(grep -c == "$rail/requirements.txt") packages into $folder (a minute; several on a shared file system) ..."
 rm -rf "$folder"
 export UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy

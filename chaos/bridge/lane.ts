@@ -132,21 +132,25 @@ export class Lane {
       const what = `${message.outputPrefix} part ${index} (${expected.behave ?? 'succeed'})`;
       compare(`${what}, outputs`, times(outputs), expected.behave === 'science' ? 0 : 1);
       compare(`${what}, records`, times(records), expected.records);
-      const killed = this.#killedStarts(partId, expected.behave);
+      const killed = this.#killedStarts(partId);
       compare(`${what}, starts`, times(starts) - killed, expected.starts);
     }
     return { lost, duplicated, wrong };
   }
 
   /** Starts of a unit by processes that were killed with their node before it had its record. */
-  #killedStarts(partId: string, behave: string | undefined): number {
-    const recorded = new Set(this.site.recordedBy().map(({ unitId, pid }) => `${unitId} ${pid}`));
-    const killed = this.site
-      .startedBy()
-      .filter(({ unitId, pid }) => unitId === partId && this.#victims.has(pid) && !recorded.has(`${unitId} ${pid}`));
-    // One that was about to die by itself, the first time, has died already.
-    const diesItself = behave === 'crash-once' || behave === 'vanish-once';
-    return diesItself ? killed.filter(({ pid }) => pid !== this.site.diedItself(partId)).length : killed.length;
+  #killedStarts(partId: string): number {
+    const ofPart = ({ unitId }: { readonly unitId: string }) => unitId === partId;
+    const ended = new Set(
+      this.site
+        .recordedBy()
+        .filter(ofPart)
+        .map(({ pid }) => pid),
+    );
+    // One that was asked to die, and did so before its node, is expected.
+    const died = this.site.diedItself(partId);
+    const starts = this.site.startedBy().filter(ofPart);
+    return starts.filter(({ pid }) => this.#victims.has(pid) && !ended.has(pid) && pid !== died).length;
   }
 
   async #outputs(message: JobMessage): Promise<readonly string[]> {

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeAgentBundle } from '#local/agent-bundle.ts';
 
@@ -30,7 +30,7 @@ describe('the bundle for a site', () => {
     chmodSync(folder, 0o755);
     ({ archive, sha256 } = await makeAgentBundle(join(folder, 'out')));
     execFileSync('tar', ['xzf', archive, '-C', folder]);
-    program = join(folder, 'ponte-agent-0.1.0');
+    program = join(folder, basename(archive, '.tar.gz'));
   }, 120_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
