@@ -4,7 +4,9 @@ import { accountFor, reservedOf, setCap } from '#core/account.ts';
 import { ATTEMPT_PREFIX, type AttemptRow, attemptRowSchema } from '#core/attempt.ts';
 import { campaignPartition } from '#core/campaign.ts';
 import { readCampaign } from '#core/campaign-book.ts';
+import { readRelease } from '#core/chunk-book.ts';
 import { deferredJobs } from '#core/deferral.ts';
+import { worstCase } from '#core/job-order.ts';
 import { campaignAccount } from '#core/ledger.ts';
 import { scan } from '#core/table.ts';
 
@@ -18,12 +20,16 @@ export interface Exhausted {
   readonly jobsPutOff: number;
 }
 
-/** Leaves room for one more job: its worst case, which is more than what two of them cost, and not for the one after it. */
+/** Leaves room for one estimate of a whole batch: its worst case, which is more than what two of them cost, and not for the one after it. */
 export async function leaveRoomForOneJob(home: string, campaign: string): Promise<void> {
   const { table } = await openCloud(home);
   const account = campaignAccount(campaign);
   const { microUsdSpent, ...row } = await accountFor(table, account);
-  const worst = Math.max(...(await attemptsOf(home, campaign)).map(({ reserved }) => reserved.microUsd));
+  const { release } = await readCampaign(table, campaign);
+  const { spec } = await readRelease(table, release);
+  const [algorithm = ''] = spec.campaign.algorithms;
+  const batch = { units: spec.campaign.partsPerBatch, rows: 0, bytes: 0 };
+  const worst = worstCase(spec, { kind: 'estimate', algorithm }, batch).microUsd;
   await setCap(table, account, 'microUsd', microUsdSpent + reservedOf({ microUsdSpent, ...row }).microUsd + worst);
 }
 
