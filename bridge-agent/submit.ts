@@ -123,6 +123,7 @@ function workerTask(work: Work, task: Task, batch: Batch | null, { configuration
     configurationDigest: message.configurationDigest,
     threads: configuration.limits.cpusPerTask,
     archive: message.kind === 'estimate' && message.archive,
+    pdf: message.kind !== 'estimate' || message.pdf,
     bisect: message.kind === 'estimate' && message.bisect,
     training: isTraining(message) ? cached(message.training) : null,
     heldOut: isTraining(message) ? message.heldOut : null,

@@ -1,6 +1,6 @@
 import { deferJob, pausedError, putOff, refusalText } from '#core/deferral.ts';
 import { degradedTo, holdsAt, noteDegraded } from '#core/degrade.ts';
-import type { Digest } from '#core/digest.ts';
+import { type KeptLevel, keptLevels } from '#core/degrade-order.ts';
 import type { BatchPart, JobAnswer } from '#core/job.ts';
 import { admit, findWork, type JobOrder, jobInput, type PreparedJob, prepareJob } from '#core/job-order.ts';
 import { readLedger } from '#core/ledger.ts';
@@ -27,20 +27,19 @@ export async function admitJob(
   parts: readonly BatchPart[],
   now: Date,
 ): Promise<Admission> {
-  const whole = await prepareJob(table, spec, order, parts);
-  const less = await withLess(table, spec, order, parts);
+  const [{ prepared: whole }, ...less] = await preparedLevels(table, spec, order, parts);
   // Work that was done with less stays good when the cap is raised: nothing is done twice.
-  for (const prepared of less ? [whole, less] : [whole]) {
+  for (const prepared of [whole, ...less.map((level) => level.prepared)]) {
     const done = await findWork(table, prepared.workKey);
     if (!done) continue;
     await noteReuse(table, order.campaign, done);
     return { outcome: 'reuse', ...prepared, answer: done.answer };
   }
-  const job = { work: whole.workKey, ...lessKey(less) };
+  const job = { work: whole.workKey, less: less.map(({ prepared }) => prepared.workKey) };
   const { degrade } = spec.campaign;
   const mayDegrade = degrade !== undefined && order.kind === 'estimate';
   const degraded = mayDegrade ? degradedTo(degrade, await readLedger(table, order.campaign)) : null;
-  const prepared = (holdsAt(degraded, 'withoutArchive') ? less : null) ?? whole;
+  const prepared = less.findLast(({ step }) => step !== null && holdsAt(degraded, step))?.prepared ?? whole;
   if (degraded) {
     await noteDegraded(table, order.campaign, degraded, now);
     const unwanted = holdsAt(degraded, 'priorityTracts') && order.kind === 'estimate' && order.priority === false;
@@ -59,11 +58,24 @@ export async function admitJob(
   throw pausedError(reason);
 }
 
-/** The job as `withoutArchive` has it; null where the campaign does not declare that step. */
-function withLess(table: Table, spec: ReleaseSpec, order: JobOrder, parts: readonly BatchPart[]) {
-  const declared = spec.campaign.degrade?.some(({ step }) => step === 'withoutArchive') === true;
-  if (order.kind !== 'estimate' || !declared) return Promise.resolve(null);
-  return prepareJob(table, { ...spec, campaign: { ...spec.campaign, archive: false } }, order, parts);
+interface PreparedLevel extends Pick<KeptLevel, 'step'> {
+  readonly prepared: PreparedJob;
 }
 
-const lessKey = (less: PreparedJob | null): { readonly less?: Digest } => (less ? { less: less.workKey } : {});
+/** The job as the campaign says and, of an estimate, as each step it declares has it. */
+async function preparedLevels(
+  table: Table,
+  spec: ReleaseSpec,
+  order: JobOrder,
+  parts: readonly BatchPart[],
+): Promise<readonly [PreparedLevel, ...PreparedLevel[]]> {
+  const [most, ...levels] = keptLevels(spec.campaign);
+  const prepare = async ({ step, kept }: KeptLevel): Promise<PreparedLevel> => {
+    return { step, prepared: await prepareJob(table, spec, order, parts, kept) };
+  };
+  const whole = await prepare(most);
+  if (order.kind !== 'estimate') return [whole];
+  const less: PreparedLevel[] = [];
+  for (const level of levels) less.push(await prepare(level));
+  return [whole, ...less];
+}

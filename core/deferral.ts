@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { pauseAccount } from '#core/account.ts';
 import { amountText } from '#core/amount.ts';
+import { anyOf } from '#core/any-of.ts';
 import { campaignPartition } from '#core/campaign.ts';
 import { type Digest, isDigest } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
@@ -14,7 +15,7 @@ const DEFERRED_PREFIX = 'D#';
 const deferredRowSchema = z.object({
   work: z.string().refine(isDigest),
   /** The same done with less, which is as good (core/degrade-order.ts). */
-  less: z.string().refine(isDigest).optional(),
+  less: z.array(z.string().refine(isDigest)),
   reason: z.string(),
 });
 
@@ -28,14 +29,17 @@ export function refusalText(refused: Extract<Reservation, { kind: 'refused' }>, 
 
 export interface PutOff {
   readonly work: Digest;
-  readonly less?: Digest;
+  readonly less: readonly Digest[];
   readonly reason: string;
 }
 
 /** Notes a job that does not start; the others go on. */
 export const putOff = (table: Table, campaign: string, job: PutOff) =>
   table.write([
-    { kind: 'put', item: { pk: campaignPartition(campaign), sk: `${DEFERRED_PREFIX}${job.work}`, ...job } },
+    {
+      kind: 'put',
+      item: { pk: campaignPartition(campaign), sk: `${DEFERRED_PREFIX}${job.work}`, ...job, less: [...job.less] },
+    },
   ]);
 
 /** Notes a job that does not start, and pauses its campaign with the reason. */
@@ -53,8 +57,7 @@ export async function deferredJobs(table: Table, campaign: string): Promise<read
   const waiting: PutOff[] = [];
   for await (const item of scan(table, campaignPartition(campaign), DEFERRED_PREFIX)) {
     const { work, less, reason } = deferredRowSchema.parse(item);
-    if ((await isDone(work)) || (less !== undefined && (await isDone(less)))) continue;
-    waiting.push({ work, reason, ...(less === undefined ? {} : { less }) });
+    if (!(await anyOf([work, ...less], isDone))) waiting.push({ work, less, reason });
   }
   return waiting;
 }

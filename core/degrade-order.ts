@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import type { CampaignSpec, ReleaseSpec } from '#core/release.ts';
+import type { KeptPdf } from '#core/work.ts';
 
 /**
- * How a campaign does less, in this order: without RAIL's own p(z) as an archive; only the batches that have a priority
- * tract; nothing more. What is not done is put off, and done when the cap is raised.
+ * How a campaign does less, in this order: without RAIL's own p(z) as an archive; without p(z) at all, point estimates
+ * alone; only the batches that have a priority tract; nothing more. What is not done is put off, and done when the cap is
+ * raised; what was done with less is not done again.
  */
-export const DEGRADE_STEPS = ['withoutArchive', 'priorityTracts', 'defer'] as const;
+export const DEGRADE_STEPS = ['withoutArchive', 'pointEstimates', 'priorityTracts', 'defer'] as const;
 export type DegradeStep = (typeof DEGRADE_STEPS)[number];
 
 export const rank = (step: DegradeStep) => DEGRADE_STEPS.indexOf(step);
@@ -20,7 +22,7 @@ export const degradeSchema = z
         const before = steps[index];
         return before === undefined || (rank(before.step) < rank(step) && before.fromShare < fromShare);
       }),
-    'the steps come in the order withoutArchive, priorityTracts, defer, each from a larger share on',
+    `the steps come in the order ${DEGRADE_STEPS.join(', ')}, each from a larger share on`,
   );
 export type Degrade = z.infer<typeof degradeSchema>;
 
@@ -34,4 +36,22 @@ export function degradeProblem(
   if (has('priorityTracts') && !priorityTracts) return 'the step priorityTracts needs priorityTracts';
   if (has('withoutArchive') && archive !== true) return 'the step withoutArchive needs archive: true';
   return null;
+}
+
+/** What an estimate keeps of p(z) from a step on; null from the beginning. */
+export interface KeptLevel {
+  readonly step: DegradeStep | null;
+  readonly kept: KeptPdf;
+}
+
+/** What the estimates of a campaign may leave, the most first: as it says, and as each step it declares has it. */
+export function keptLevels({
+  archive = false,
+  degrade = [],
+}: Pick<CampaignSpec, 'archive' | 'degrade'>): readonly [KeptLevel, ...KeptLevel[]] {
+  const less = degrade.flatMap(({ step }): KeptLevel[] => {
+    if (step === 'withoutArchive') return [{ step, kept: { archive: false, pdf: true } }];
+    return step === 'pointEstimates' ? [{ step, kept: { archive: false, pdf: false } }] : [];
+  });
+  return [{ step: null, kept: { archive, pdf: true } }, ...less];
 }

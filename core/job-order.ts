@@ -3,6 +3,7 @@ import type { Amount } from '#core/amount.ts';
 import type { JobFacts } from '#core/attempt.ts';
 import { DEFAULT_BREAKERS } from '#core/breaker.ts';
 import { readCampaign, readModel, requireApproval } from '#core/campaign-book.ts';
+import { keptLevels } from '#core/degrade-order.ts';
 import type { Digest } from '#core/digest.ts';
 import { InvariantError } from '#core/errors.ts';
 import { type BatchPart, digestSchema, type JobMessage, nameSchema, objectRefSchema } from '#core/job.ts';
@@ -14,6 +15,7 @@ import {
   type AlgorithmVersion,
   estimateKey,
   informKey,
+  type KeptPdf,
   validateKey,
   workKeyOf,
   workPrefix,
@@ -63,12 +65,17 @@ export function algorithmVersion(spec: Omit<JobSpec, 'profile'>, algorithm: stri
   });
 }
 
-/** Turns an order into the message for the site, named by its content. An estimate needs a standing approval. */
+/**
+ * Turns an order into the message for the site, named by its content. An estimate needs a standing approval.
+ *
+ * @param kept what an estimate leaves of p(z); as its campaign says unless told.
+ */
 export async function prepareJob(
   table: Table,
   spec: ReleaseSpec,
   order: JobOrder,
   parts: readonly BatchPart[],
+  kept: KeptPdf = keptLevels(spec.campaign)[0].kept,
 ): Promise<PreparedJob> {
   const version = algorithmVersion(spec, order.algorithm);
   const { heldOut } = spec.campaign;
@@ -92,9 +99,9 @@ export async function prepareJob(
     return { workKey, message: { ...common(workKey), kind: 'validate', training, heldOut, model } };
   }
   await requireApproval(table, await readCampaign(table, order.campaign));
-  const { archive = false, bisect = false } = spec.campaign;
-  const workKey = estimateKey(version, model, parts, archive);
-  return { workKey, message: { ...common(workKey), kind: 'estimate', model, batch: order.batch, archive, bisect } };
+  const { bisect = false } = spec.campaign;
+  const workKey = estimateKey(version, model, parts, kept);
+  return { workKey, message: { ...common(workKey), kind: 'estimate', model, batch: order.batch, ...kept, bisect } };
 }
 
 /** The finished work under a key, if anyone ever finished it. */

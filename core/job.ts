@@ -56,6 +56,8 @@ const estimateMessageSchema = z.strictObject({
   batch: objectRefSchema,
   /** Whether each part also leaves RAIL's own p(z), as qp HDF5. */
   archive: z.boolean(),
+  /** Whether each part leaves its packed p(z); without them it leaves point estimates alone. */
+  pdf: z.boolean(),
   /** Whether a part that the algorithm fails is searched for the rows that cause it. */
   bisect: z.boolean(),
 });
@@ -150,6 +152,8 @@ export interface WorkerTask {
   readonly threads: number;
   /** Whether `estimate` also leaves RAIL's own p(z) as qp HDF5. */
   readonly archive?: boolean;
+  /** Whether `estimate` leaves packed p(z); true unless said. */
+  readonly pdf?: boolean;
   /** Whether the error of a part that the science failed shall name its rows; about twice the part's own time. */
   readonly bisect?: boolean;
   readonly training: { readonly path: string; readonly sha256: Digest } | null;

@@ -39,16 +39,25 @@ export function validateKey(
   return digestOf('work-validate', { ...common(version), training: training.sha256, heldOut, model: model.sha256 });
 }
 
-/** Named by the parts' own content, so that moving or renaming them costs nothing. With an archive it is other work. */
+/** What an estimate leaves besides its points, which it always leaves. */
+export interface KeptPdf {
+  /** RAIL's own p(z), as qp HDF5. */
+  readonly archive: boolean;
+  /** p(z) packed for the table, a byte per grid point. */
+  readonly pdf: boolean;
+}
+
+/** Named by the parts' own content, so that moving or renaming them costs nothing. To keep more or less is other work. */
 export function estimateKey(
   version: AlgorithmVersion,
   model: ObjectRef,
   parts: readonly BatchPart[],
-  archive: boolean,
+  { archive, pdf }: KeptPdf,
 ): Digest {
   return digestOf('work-estimate', {
     ...common(version),
     ...(archive ? { archive } : {}),
+    ...(pdf ? {} : { pdf }),
     model: model.sha256,
     parts: parts.map((part) => ({ partId: part.partId, skinny: part.skinny.sha256 })),
   });

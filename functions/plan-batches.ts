@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { anyOf } from '#core/any-of.ts';
 import {
   enterStage,
   moveChunks,
@@ -11,7 +12,7 @@ import { type Digest, digestOf } from '#core/digest.ts';
 import type { Batch, BatchPart, ObjectRef } from '#core/job.ts';
 import { nameSchema } from '#core/job.ts';
 import type { JobOrder } from '#core/job-order.ts';
-import { anyOf, batchPart, inBatches } from '#core/plan/plan.ts';
+import { batchPart, inBatches } from '#core/plan/plan.ts';
 import { priorityOf } from '#core/priority.ts';
 import { writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';

@@ -90,7 +90,9 @@ export async function campaignPlan(cloud: Cloud, options: PlanOptions): Promise<
   }
   const comparedWith = baseline ? (baseline.campaign ?? baseline.spec.release) : null;
   const degrade = declared.map(({ step, fromShare }): DegradeLine => {
-    const running = { withoutArchive: estimates, priorityTracts: ofPriority, defer: [] }[step];
+    const running = { withoutArchive: estimates, pointEstimates: estimates, priorityTracts: ofPriority, defer: [] }[
+      step
+    ];
     return { step, fromShare, coreSeconds: estimatesOnly(running) };
   });
   const { partsPerBatch } = spec.campaign;

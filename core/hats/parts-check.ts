@@ -3,6 +3,7 @@ import { directoryOf } from '#core/hats/layout.ts';
 import { insideSql } from '#core/hats/leaf.ts';
 import { inMarginSql } from '#core/hats/margin.ts';
 import { pixelCentre } from '#core/hats/neighbours.ts';
+import { hasPdfSql } from '#core/hats/posterior.ts';
 import { healpix29Sql, INDEX_COLUMN, indexRange, type Pixel } from '#core/healpix.ts';
 import { parquetRelation, quoteIdentifier } from '#core/sql.ts';
 
@@ -61,16 +62,16 @@ export function posteriorCheckSql(
   grid: { readonly zMin: number; readonly zMax: number; readonly points: number },
 ): string {
   const name = (suffix: string) => quoteIdentifier(`${algorithm}_${suffix}`);
-  const [bytes, peak, mode] = [name('pz'), name('pz_peak'), name('z_mode')];
+  const [bytes, peak, mode, flags] = [name('pz'), name('pz_peak'), name('z_mode'), name('flags')];
   const step = (grid.zMax - grid.zMin) / (grid.points - 1);
   // `z_mode` is a point of the grid, as FLOAT; positions in a BLOB count from 1.
   const position = `(1 + round((${mode}::DOUBLE - ${grid.zMin}e0) / ${step.toExponential()})::INTEGER)`;
   const sound = `octet_length(${bytes}) = ${grid.points} AND isfinite(${peak}) AND ${peak} > 0`;
-  return `SELECT count(*) FILTER (WHERE (${bytes} IS NULL) <> (${mode} IS NULL)) AS unlike,
+  return `SELECT count(*) FILTER (WHERE (${bytes} IS NOT NULL) <> ${hasPdfSql(mode, flags)}) AS unlike,
     count(*) FILTER (WHERE CASE WHEN ${bytes} IS NULL THEN ${peak} IS NOT NULL ELSE NOT coalesce(${sound}, false) END) AS invalid,
     count(*) FILTER (WHERE ${sound} AND ${mode} IS NOT NULL
       AND array_slice(${bytes}, ${position}, ${position}) <> '\\xFF'::BLOB) AS elsewhere
-    FROM (SELECT objectId, ${mode} FROM ${parquetRelation([leaf])})
+    FROM (SELECT objectId, ${mode}, ${flags} FROM ${parquetRelation([leaf])})
     JOIN (SELECT objectId, ${bytes}, ${peak} FROM ${parquetRelation([part])}) USING (objectId)`;
 }
 

@@ -26,6 +26,13 @@ export interface AlgorithmPosteriors {
   readonly pdfs: readonly string[];
 }
 
+/** The bit of `{algorithm}_flags` that says that estimates come without p(z) (ponte_rail/photometry.py). */
+const PDF_LEFT_OUT = 512;
+
+/** Whether an object shall have p(z): it has estimates, and nothing says that its p(z) was not kept. */
+export const hasPdfSql = (mode: string, flags: string): string =>
+  `(${mode} IS NOT NULL AND coalesce(${flags}, 0) & ${PDF_LEFT_OUT} = 0)`;
+
 export const posteriorTable = (algorithm: string): string => `posteriors_of_${algorithm}`;
 
 /** p(z) of the objects that have estimates, a byte per grid point and the peak (ponte_rail/packing.py). */
@@ -40,11 +47,11 @@ export function createPosteriorSql({ name, pdfs }: AlgorithmPosteriors): string 
     WHERE objectId IN (${estimated})`;
 }
 
-/** Objects with estimates and without p(z) of the right length. */
+/** Objects that shall have p(z) and have none of the right length. */
 export function posteriorMissingSql(name: string): string {
   return `SELECT count(*) AS n FROM ${quoteIdentifier(pointsTable(name))}
     LEFT JOIN ${quoteIdentifier(posteriorTable(name))} USING (objectId)
-    WHERE ${quoteIdentifier(`${name}_z_mode`)} IS NOT NULL
+    WHERE ${hasPdfSql(quoteIdentifier(`${name}_z_mode`), quoteIdentifier(`${name}_flags`))}
     AND octet_length(${quoteIdentifier(`${name}_pz`)}) IS DISTINCT FROM ${DELIVERED_GRID.points}`;
 }
 

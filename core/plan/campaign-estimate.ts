@@ -3,14 +3,13 @@ import { CURRENCIES, type Currency } from '#core/amount.ts';
 import { campaignPartition } from '#core/campaign.ts';
 import { releaseParts } from '#core/campaign-book.ts';
 import type { ObjectRef } from '#core/job.ts';
-import { algorithmVersion, findWork, type JobInput } from '#core/job-order.ts';
+import type { JobInput } from '#core/job-order.ts';
 import { type CostEstimate, estimateJobs } from '#core/plan/estimate.ts';
 import { batchPart, inBatches } from '#core/plan/plan.ts';
 import type { StageSpending } from '#core/plan/spending.ts';
-import { batchInput, trainingOf } from '#core/plan/stage-inputs.ts';
+import { batchInput, isEstimated, trainingOf } from '#core/plan/stage-inputs.ts';
 import type { ReleaseSpec } from '#core/release.ts';
 import { type Key, ROW_IS_NEW, type Table } from '#core/table.ts';
-import { estimateKey } from '#core/work.ts';
 
 const interval = z.object({ mean: z.number(), low: z.number(), high: z.number() });
 const stageSchema = z.object({
@@ -33,7 +32,7 @@ type Kind = PlannedStage['kind'];
 
 /** The rows and parts of a release's campaign, in one pass, and what each stage that is not done yet will cost. */
 export async function estimateCampaign(table: Table, spec: ReleaseSpec, campaign: string) {
-  const { algorithms, partsPerBatch, archive = false } = spec.campaign;
+  const { algorithms, partsPerBatch } = spec.campaign;
   const models = new Map<string, ObjectRef | null>();
   const inputs: { readonly kind: Kind; readonly algorithm: string; readonly input: JobInput }[] = [];
   for (const algorithm of algorithms) {
@@ -48,8 +47,7 @@ export async function estimateCampaign(table: Table, spec: ReleaseSpec, campaign
     rows += own.reduce((sum, part) => sum + part.rows, 0);
     parts += own.length;
     for (const [algorithm, model] of models) {
-      const version = algorithmVersion(spec, algorithm);
-      if (model && (await findWork(table, estimateKey(version, model, own, archive)))) continue;
+      if (model && (await isEstimated(table, spec, algorithm, model, own))) continue;
       inputs.push({ kind: 'estimate', algorithm, input: batchInput(own, model) });
     }
   }

@@ -1,14 +1,14 @@
+import { anyOf } from '#core/any-of.ts';
 import { releaseParts } from '#core/campaign-book.ts';
 import { chunkKey, chunkRowSchema, type PartRow } from '#core/chunk.ts';
 import { readExpected } from '#core/chunk-book.ts';
 import type { BatchPart, ObjectRef } from '#core/job.ts';
-import { algorithmVersion, findWork, type JobInput } from '#core/job-order.ts';
+import type { JobInput } from '#core/job-order.ts';
 import { algorithmFields, type Change, changesBetween, derivationFields, trainingFields } from '#core/plan/fields.ts';
-import { batchInput, trainingOf } from '#core/plan/stage-inputs.ts';
+import { batchInput, isEstimated, trainingOf } from '#core/plan/stage-inputs.ts';
 import { recipeDigest } from '#core/recipe.ts';
 import { EXPECTED_PREFIX, expectedChunkSchema, type ReleaseSpec, releasePartition } from '#core/release.ts';
 import { scan, type Table } from '#core/table.ts';
-import { estimateKey } from '#core/work.ts';
 
 export type UnitKind = 'chunk' | 'inform' | 'validate' | 'estimate' | 'catalogue';
 
@@ -144,8 +144,7 @@ async function* planEstimates(
   model: ObjectRef | null,
   derives: boolean,
 ): AsyncGenerator<PlannedUnit> {
-  const version = algorithmVersion(spec, algorithm);
-  const { partsPerBatch, archive = false } = spec.campaign;
+  const { partsPerBatch } = spec.campaign;
   const known = baseline?.spec.algorithms[algorithm] ? baseline : null;
   const shared = known ? changesBetween(algorithmFields(known.spec, algorithm), algorithmFields(spec, algorithm)) : [];
   const derivation = known ? changesBetween(derivationFields(known.spec), derivationFields(spec)) : [];
@@ -154,7 +153,7 @@ async function* planEstimates(
     number += 1;
     const parts = batch.map(batchPart);
     const input = batchInput(parts, model);
-    const done = model && !derives ? await findWork(table, estimateKey(version, model, parts, archive)) : null;
+    const done = model && !derives && (await isEstimated(table, spec, algorithm, model, parts));
     const inputs = known ? await changedInputs(table, release, known, batch) : [];
     const changes: readonly Change[] = known
       ? [...inputs, ...shared, ...derivation, ...(model || derives ? [] : [MODEL_TO_COME])]
@@ -166,12 +165,6 @@ async function* planEstimates(
 }
 
 export const batchName = (number: number) => `batch ${String(number).padStart(5, '0')}`;
-
-/** Whether the test holds for one of them; the others are not asked then. */
-export async function anyOf<T>(items: readonly T[], test: (item: T) => Promise<boolean>): Promise<boolean> {
-  for (const item of items) if (await test(item)) return true;
-  return false;
-}
 
 async function changedInputs(table: Table, release: string, baseline: Baseline, batch: readonly PartRow[]) {
   const found = new Map<string, Change>();

@@ -1,9 +1,11 @@
+import { anyOf } from '#core/any-of.ts';
 import { readModel } from '#core/campaign-book.ts';
+import { type KeptLevel, keptLevels } from '#core/degrade-order.ts';
 import type { BatchPart, ObjectRef } from '#core/job.ts';
 import { algorithmVersion, findWork, type JobInput } from '#core/job-order.ts';
 import type { ReleaseSpec } from '#core/release.ts';
 import type { Table } from '#core/table.ts';
-import { informKey, validateKey } from '#core/work.ts';
+import { estimateKey, informKey, validateKey } from '#core/work.ts';
 
 /** What was done before of an algorithm's training, and what its jobs read. */
 export interface Training {
@@ -24,6 +26,19 @@ export async function trainingOf(table: Table, spec: ReleaseSpec, algorithm: str
   const inform = { units: 1, rows: 0, bytes: spec.trainingSet.sizeBytes };
   const validate = model ? { ...inform, bytes: inform.bytes + model.sizeBytes } : { ...inform, modelToCome: true };
   return { informed: informed !== null, model, validated: validated !== null, inform, validate };
+}
+
+/** Whether a batch was estimated by this model before, with all that the campaign keeps or as one of its steps has it. */
+export async function isEstimated(
+  table: Table,
+  spec: ReleaseSpec,
+  algorithm: string,
+  model: ObjectRef,
+  parts: readonly BatchPart[],
+): Promise<boolean> {
+  const version = algorithmVersion(spec, algorithm);
+  const found = ({ kept }: KeptLevel) => findWork(table, estimateKey(version, model, parts, kept));
+  return anyOf(keptLevels(spec.campaign), async (level) => (await found(level)) !== null);
 }
 
 /** What the estimate of a batch reads. */

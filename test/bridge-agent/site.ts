@@ -111,6 +111,7 @@ export class TestSite {
       model,
       batch,
       archive: false,
+      pdf: true,
       bisect: false,
     };
   }

@@ -34,6 +34,7 @@ const spec: ReleaseSpec = {
     priorityTracts: ['4848'],
     degrade: [
       { step: 'withoutArchive', fromShare: 0.3 },
+      { step: 'pointEstimates', fromShare: 0.45 },
       { step: 'priorityTracts', fromShare: 0.6 },
       { step: 'defer', fromShare: 0.8 },
     ],
@@ -60,6 +61,8 @@ const ask = (name: string, priority = true, wanted = spec): Promise<Admission> =
   const order: JobOrder = { kind: 'estimate', ...about };
   return admitJob(table, wanted, order, partsOf(name), NOW);
 };
+const kept = ({ message }: Admission) =>
+  message.kind === 'estimate' ? { archive: message.archive, pdf: message.pdf } : null;
 const archived = ({ message }: Admission) => message.kind === 'estimate' && message.archive;
 
 /** What functions/verify-job.ts does at the end of a job. */
@@ -100,6 +103,20 @@ describe('a campaign near its cap', () => {
         at: NOW.toISOString(),
       },
     ]);
+  });
+
+  it('then leaves p(z) out altogether, as other work that is as good', async () => {
+    await use(0.4);
+    const archiveless = await ask('early');
+    await use(0.45);
+
+    const [admission, early] = [await ask('one'), await ask('early')];
+
+    expect(kept(admission)).toEqual({ archive: false, pdf: false });
+    expect(kept(archiveless)).toEqual({ archive: false, pdf: true });
+    expect(early.workKey).not.toBe(archiveless.workKey);
+    await finish(archiveless);
+    expect(await ask('early')).toMatchObject({ outcome: 'reuse', workKey: archiveless.workKey });
   });
 
   it('then starts what has a priority tract alone, without pausing it', async () => {

@@ -7,7 +7,7 @@ import { posteriorColumns } from '#core/hats/columns.ts';
 import { leafKeyValuesSql } from '#core/hats/leaf.ts';
 import { POSTERIOR_KEY_VALUES } from '#core/hats/posterior.ts';
 import type { Damage } from './damage.ts';
-import { edit, leafKeyValues, sealed } from './damage-tools.ts';
+import { edit, leafKeyValues, rewriteAnd, sealed } from './damage-tools.ts';
 import {
   ALGORITHMS,
   CATALOGUE,
@@ -121,6 +121,12 @@ export const PART_DAMAGES: readonly Damage[] = [
     name: 'p(z) that is missing beside an estimate',
     damage: rewritten('posterior', '* REPLACE (NULL::BLOB AS bpz_pz, NULL::FLOAT AS bpz_pz_peak)'),
     codes: ['POSTERIOR_UNLIKE_ESTIMATES'],
+  },
+  {
+    name: 'p(z) beside a flag that says it was left out',
+    damage: (c) =>
+      rewriteAnd(c, '* REPLACE (CASE WHEN row < 9 THEN bpz_flags | 512 ELSE bpz_flags END AS bpz_flags)', finishWhole),
+    codes: ['INGEST_DIFFERS', 'PART_ROWS', 'POSTERIOR_UNLIKE_ESTIMATES'],
   },
   {
     name: 'p(z) of too few bytes',

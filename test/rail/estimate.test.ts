@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { parquetRelation, withDatabase } from '#adapters/duckdb.ts';
 import { sha256 } from '#core/digest.ts';
 import {
   fixture,
@@ -28,7 +29,7 @@ beforeAll(async () => {
   part = await makePart(rail, 'part.parquet', 1000, ROWS);
 });
 
-async function estimate(algorithm: string, model: string, folder: string, threads: number) {
+async function estimate(algorithm: string, model: string, folder: string, threads: number, pdf = true) {
   const units = [{ input: part, rows: ROWS }];
   const { path, task } = await makeTask({
     kind: 'estimate',
@@ -36,13 +37,20 @@ async function estimate(algorithm: string, model: string, folder: string, thread
     model,
     threads,
     units,
-    archive: true,
+    archive: pdf,
+    pdf,
     folder: join(rail.folder, folder),
   });
   const ended = await runWorker(rail, path);
   expect(ended.code, ended.stderr).toBe(0);
   return await readRecord(task);
 }
+
+/** A part's points with its estimates as one value. */
+const points = (algorithm: string, record: Awaited<ReturnType<typeof estimate>>) =>
+  `(SELECT objectId, ${algorithm}_flags AS flags, ${algorithm}_z_mode AS z_mode,
+    row(*COLUMNS(c -> c NOT IN ('objectId', '${algorithm}_flags'))) AS estimates
+    FROM ${parquetRelation([outputOf(record, 'points')])})`;
 
 describe.each(['bpz', 'fzboost'] as const)('the estimate of %s', (algorithm) => {
   let model: string;
@@ -91,6 +99,23 @@ describe.each(['bpz', 'fzboost'] as const)('the estimate of %s', (algorithm) => 
       record.outputs.map(({ name, sha256 }) => [name, sha256]),
     );
     expect(again.outputs).toHaveLength(3);
+  });
+
+  test('leaves point estimates alone where p(z) is not wanted, and says so in the flags', async () => {
+    const bare = await estimate(algorithm, model, `${algorithm}-bare`, 1, false);
+
+    expect(bare.outputs.map(({ name, rows }) => [name, rows])).toEqual([
+      ['points', ROWS],
+      ['pdf', ROWS],
+    ]);
+    const compared = await withDatabase({ threads: 1 }, (database) =>
+      database.rows(`SELECT count(*)::INTEGER AS n,
+          count(*) FILTER (WHERE bare.estimates IS DISTINCT FROM whole.estimates)::INTEGER AS other,
+          count(*) FILTER (WHERE bare.flags <> whole.flags + CASE WHEN whole.z_mode IS NULL THEN 0 ELSE 512 END)::INTEGER AS unsaid,
+          (SELECT count(pz) + count(pz_peak) FROM ${parquetRelation([outputOf(bare, 'pdf')])})::INTEGER AS pdfs
+        FROM ${points(algorithm, bare)} bare JOIN ${points(algorithm, record)} whole USING (objectId)`),
+    );
+    expect(compared).toEqual([{ n: ROWS, other: 0, unsaid: 0, pdfs: 0 }]);
   });
 
   test('says in its record what it left, what it cost and with which versions', async () => {

@@ -67,6 +67,7 @@ export async function makeTask(
     readonly model?: string;
     readonly threads?: number;
     readonly archive?: boolean;
+    readonly pdf?: boolean;
   },
   change: (task: WorkerTask) => WorkerTask = (task) => task,
 ): Promise<{ readonly path: string; readonly task: WorkerTask }> {
@@ -88,6 +89,7 @@ export async function makeTask(
     configurationDigest: configurationDigest(readAlgorithm(options.algorithm)),
     threads: options.threads ?? 1,
     archive: options.archive ?? false,
+    pdf: options.pdf ?? true,
     training: options.training ? await reference(options.training) : null,
     heldOut: options.training ? { fraction: 0.1, seed: 42 } : null,
     model: options.model ? await reference(options.model) : null,

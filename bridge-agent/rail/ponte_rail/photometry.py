@@ -39,6 +39,8 @@ class Flag(IntFlag):
     """The integral of p(z) over the grid is not 1 within a hundredth: part of it lies outside, or the code failed."""
     BIMODAL = 256
     """p(z) has a second peak, apart from the first (estimates.py says how high and how far)."""
+    PDF_LEFT_OUT = 512
+    """There are estimates and their p(z) was not kept: the campaign was near its budget (`pointEstimates`)."""
 
 
 BRIGHTEST, FAINTEST = 0.0, 90.0

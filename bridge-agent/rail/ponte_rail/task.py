@@ -52,6 +52,7 @@ class Task:
     configuration_digest: str
     threads: int
     archive: bool
+    pdf: bool
     bisect: bool
     training: FileRef | None
     held_out: HeldOut | None
@@ -87,6 +88,7 @@ def _parse(content: Any) -> Task:
         configuration_digest=_digest(content["configurationDigest"], "configurationDigest"),
         threads=threads,
         archive=_flag(content.get("archive", False), "archive"),
+        pdf=_flag(content.get("pdf", True), "pdf"),
         bisect=_flag(content.get("bisect", False), "bisect"),
         training=_file(content["training"], "training"),
         held_out=_held_out(content["heldOut"]),

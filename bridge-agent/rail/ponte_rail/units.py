@@ -20,7 +20,7 @@ from ponte_rail.failures import WorkerError, bad_input
 from ponte_rail.held_out import inside_grid, split, with_redshift
 from ponte_rail.outputs import parquet_writer, pdf_batch, pdf_schema, points_table, produce, temporary_name
 from ponte_rail.packing import pack
-from ponte_rail.photometry import Photometry, measured_magnitude, read_photometry, read_verified
+from ponte_rail.photometry import Flag, Photometry, measured_magnitude, read_photometry, read_verified
 from ponte_rail.record import Outcome
 from ponte_rail.stages import Estimator, estimate, grid_of, inform
 from ponte_rail.task import FileRef, Task, Unit
@@ -114,7 +114,10 @@ class Work:
                 parts.append(points)
                 if self.algorithm.best_template is not None:
                     templates.append(np.ravel(part.ensemble.ancil[self.algorithm.best_template]).astype(np.float64))
-                packed, peaks = pack(part.pdf, np.isfinite(points["z_mode"]))
+                estimated = np.isfinite(points["z_mode"])
+                if not self.task.pdf:
+                    flags[part.rows][estimated] |= Flag.PDF_LEFT_OUT
+                packed, peaks = pack(part.pdf, estimated & self.task.pdf)
                 compute += clock.lap()
                 writer.write_batch(pdf_batch(schema, sample.object_id[part.rows], packed, peaks))
                 if archive is not None:

@@ -59,6 +59,8 @@ async function arrive(
   }
 }
 
+const KEPT = { archive: false, pdf: true };
+
 /** What a finished campaign leaves: its models, and a row for every job. */
 async function finishAll(): Promise<void> {
   const recipe = recipeDigest(spec.recipe, spec.profile);
@@ -76,7 +78,7 @@ async function finishAll(): Promise<void> {
       informKey(version, spec.trainingSet, heldOut),
       validateKey(version, spec.trainingSet, heldOut, model),
     ];
-    for (const start of [0, 2, 4]) keys.push(estimateKey(version, model, parts.slice(start, start + 2), false));
+    for (const start of [0, 2, 4]) keys.push(estimateKey(version, model, parts.slice(start, start + 2), KEPT));
     for (const workKey of keys) {
       const answer = { workKey, result: ref('result'), units: 1, failedUnits: 0, rows: 1000, coreSeconds: 4 };
       const row = { workKey, campaign: 'before', algorithm, answer, finishedAt: '', seconds: 1 };
