@@ -2,6 +2,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { type Digest, sha256 } from '#core/digest.ts';
 import { InputError, TransientError } from '#core/errors.ts';
 import type { ObjectRef } from '#core/job.ts';
+import type { ByteRange } from '#core/object-slice.ts';
 import type { ObjectHead, ObjectStore } from '#core/ports.ts';
 
 interface StoredObject {
@@ -48,9 +49,10 @@ export class MemoryObjectStore implements ObjectStore {
     return { sha256: object.sha256, sizeBytes: object.bytes.byteLength, etag: etagOf(object) };
   }
 
-  async getBytes(key: string): Promise<Uint8Array | null> {
+  async getBytes(key: string, range?: ByteRange): Promise<Uint8Array | null> {
     const object = this.#find(key);
-    return object ? Uint8Array.from(object.bytes) : null;
+    const { offsetBytes, sizeBytes } = range ?? { offsetBytes: 0, sizeBytes: Number.POSITIVE_INFINITY };
+    return object ? Uint8Array.from(object.bytes.subarray(offsetBytes, offsetBytes + sizeBytes)) : null;
   }
 
   async head(key: string, versionId?: string | null): Promise<ObjectHead | null> {

@@ -20,6 +20,7 @@ import { Upload } from '@aws-sdk/lib-storage';
 import { asDigest, type Digest, isDigest, sha256 as sha256Of } from '#core/digest.ts';
 import { InputError, TransientError } from '#core/errors.ts';
 import type { ObjectRef } from '#core/job.ts';
+import type { ByteRange } from '#core/object-slice.ts';
 import type { ObjectHead, ObjectStore } from '#core/ports.ts';
 
 /** Files up to this size go in one PUT, whose checksum covers the whole object; parts of this size beyond it. */
@@ -111,9 +112,11 @@ export class S3ObjectStore implements ObjectStore {
     return { sha256, sizeBytes, etag };
   }
 
-  async getBytes(key: string): Promise<Uint8Array | null> {
+  async getBytes(key: string, range?: ByteRange): Promise<Uint8Array | null> {
+    const Range = range ? `bytes=${range.offsetBytes}-${range.offsetBytes + range.sizeBytes - 1}` : undefined;
     try {
-      const { Body } = await this.#client.send(new GetObjectCommand({ Bucket: this.bucket, Key: key }));
+      const get = new GetObjectCommand({ Bucket: this.bucket, Key: key, ...(Range ? { Range } : {}) });
+      const { Body } = await this.#client.send(get);
       return (await Body?.transformToByteArray()) ?? new Uint8Array();
     } catch (error) {
       if (error instanceof NoSuchKey) return null;

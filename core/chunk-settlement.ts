@@ -12,8 +12,8 @@ import { readExpected, readPointer } from '#core/chunk-book.ts';
 import type { Digest } from '#core/digest.ts';
 import { TransientError } from '#core/errors.ts';
 import { type Finding, judgeAgainstManifest, onlyUnverified } from '#core/integrity.ts';
-import type { ObjectRef } from '#core/job.ts';
 import { mayMove, SETTLED_STATES } from '#core/life-cycle.ts';
+import type { ObjectSlice } from '#core/object-slice.ts';
 import { type ExpectedChunk, expectedKey, releaseKey } from '#core/release.ts';
 import { equals, ROW_EXISTS, ROW_IS_NEW, type Table, type Write } from '#core/table.ts';
 
@@ -24,7 +24,7 @@ export type Settlement =
       readonly recipeDigest: Digest;
       readonly parts: readonly PartRow[];
       readonly findings: readonly Finding[];
-      readonly summary: ObjectRef;
+      readonly summary: ObjectSlice;
     }
   | { readonly outcome: 'quarantined'; readonly findings: readonly Finding[] };
 

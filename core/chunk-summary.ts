@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { digestSchema, objectRefSchema } from '#core/job.ts';
+import { digestSchema } from '#core/job.ts';
+import { type ObjectSlice, objectSliceSchema, readSlice } from '#core/object-slice.ts';
+import type { ObjectStore } from '#core/ports.ts';
 import { BANDS, type Band } from '#core/profile.ts';
 import { valueStatisticsSchema } from '#core/value-statistics.ts';
 
@@ -29,7 +31,7 @@ export type BandSummary = z.infer<typeof bandSummarySchema>;
 
 /** Which objects a chunk has, to be compared with other chunks': a Parquet file that `adapters/id-writer.ts` wrote. */
 export const idListSchema = z.strictObject({
-  object: objectRefSchema,
+  object: objectSliceSchema,
   rows: z.int().positive(),
   /** The ends of the list, as decimals: 64 bits are more than a number of JSON holds. */
   least: z.string().regex(/^-?\d{1,19}$/),
@@ -39,7 +41,7 @@ export type IdList = z.infer<typeof idListSchema>;
 
 /** What intake leaves of a chunk for the release's report, so that nobody reads the data again. */
 export const chunkSummarySchema = z.strictObject({
-  version: z.literal(2),
+  version: z.literal(3),
   chunkId: digestSchema,
   name: z.string(),
   /** Rows of the file, and those that the recipe's cut kept: the rest describes these. */
@@ -56,6 +58,11 @@ export const chunkSummarySchema = z.strictObject({
   ids: idListSchema.nullable(),
 });
 export type ChunkSummary = z.infer<typeof chunkSummarySchema>;
+
+export async function readSummary(lake: Pick<ObjectStore, 'getBytes'>, slice: ObjectSlice): Promise<ChunkSummary> {
+  return chunkSummarySchema.parse(JSON.parse(new TextDecoder().decode(await readSlice(lake, slice))));
+}
+
 export type DerivedSummary = Pick<ChunkSummary, 'keptRows' | 'bands' | 'colours' | 'sky'>;
 
 /** Three neighbouring bands each, for the colour-colour histograms. */

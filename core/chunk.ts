@@ -4,6 +4,7 @@ import { type Digest, digestOf } from '#core/digest.ts';
 import { FINDING_CODES, onlyUnverified } from '#core/integrity.ts';
 import { digestSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 import { CHUNK_STATES } from '#core/life-cycle.ts';
+import { objectSliceSchema } from '#core/object-slice.ts';
 import { chunkNameSchema, releasePartition } from '#core/release.ts';
 import type { Key } from '#core/table.ts';
 
@@ -37,7 +38,7 @@ export const chunkRowSchema = z.object({
   recipeDigest: digestSchema.nullable(),
   findings: z.array(findingSchema),
   /** What its values look like, for the release's report (core/chunk-summary.ts); of a usable chunk only. */
-  summary: objectRefSchema.nullable().default(null),
+  summary: objectSliceSchema.nullable().default(null),
   /** How often this content was superseded and came back. */
   revivals: z.int().nonnegative(),
   seconds: z.number().nonnegative().nullable(),
@@ -78,7 +79,7 @@ export const partRowSchema = z.object({
   rows: z.int().positive(),
   skinny: objectRefSchema,
   /** JSON object: nested HEALPix pixel at order 10 -> rows. */
-  pixels: objectRefSchema,
+  pixels: objectSliceSchema,
 });
 export type PartRow = z.infer<typeof partRowSchema>;
 export const partPrefix = (id: Digest) => `P#${id}#`;
@@ -87,12 +88,8 @@ export const partKey = (release: string, id: Digest, index: number): Key => ({
   sk: `${partPrefix(id)}${String(index).padStart(6, '0')}`,
 });
 
-/** Beside what one look found, in the lake; of the execution that made it. */
-export const summaryObjectKey = (id: Digest, execution: string) => `chunks/${id}/${execution}.summary.json`;
+/** What one look at a chunk leaves beside its parts, in slices; of the execution that made it. */
+export const lookObjectKey = (id: Digest, execution: string) => `chunks/${id}/${execution}.look`;
 
-/** Likewise the ids of its objects. */
-export const idsObjectKey = (id: Digest, execution: string) => `chunks/${id}/${execution}.ids.parquet`;
-
-/** Where the derived objects of a part live in the lake: by what made it. */
+/** Where a part lives in the lake: by what made it. */
 export const skinnyObjectKey = (part: Digest) => `skinny/${part.slice(0, 2)}/${part}.parquet`;
-export const pixelsObjectKey = (part: Digest) => `skinny/${part.slice(0, 2)}/${part}.pixels.json`;

@@ -1,5 +1,6 @@
 import type { Digest } from '#core/digest.ts';
 import type { ObjectRef } from '#core/job.ts';
+import type { ByteRange } from '#core/object-slice.ts';
 
 /** Object storage, one bucket per instance. Every adapter passes test/contracts/object-store.ts. */
 export interface ObjectStore {
@@ -20,8 +21,8 @@ export interface ObjectStore {
     expected?: Digest,
     versionId?: string | null,
   ): Promise<{ readonly sha256: Digest; readonly sizeBytes: number; readonly etag: string }>;
-  /** Null when there is no such object. */
-  getBytes(key: string): Promise<Uint8Array | null>;
+  /** Of the whole object unless a range of it is named, which has at least one byte. Null when there is no such object. */
+  getBytes(key: string, range?: ByteRange): Promise<Uint8Array | null>;
   head(key: string, versionId?: string | null): Promise<ObjectHead | null>;
   list(prefix: string): AsyncIterable<{ readonly key: string; readonly sizeBytes: number }>;
 }

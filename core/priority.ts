@@ -1,5 +1,5 @@
 import { chunkKey, chunkRowSchema, type PartRow } from '#core/chunk.ts';
-import { chunkSummarySchema } from '#core/chunk-summary.ts';
+import { readSummary } from '#core/chunk-summary.ts';
 import type { ObjectStore } from '#core/ports.ts';
 import type { ReleaseSpec } from '#core/release.ts';
 import type { Table } from '#core/table.ts';
@@ -19,8 +19,7 @@ export function priorityOf(
     if (wanted.size === 0) return true;
     if (last.chunkId === chunkId) return last.priority;
     const { summary } = chunkRowSchema.parse(await table.get(chunkKey(release, chunkId)));
-    const bytes = summary ? await lake.getBytes(summary.key) : null;
-    const tracts = bytes && chunkSummarySchema.parse(JSON.parse(new TextDecoder().decode(bytes))).values.tracts;
+    const tracts = summary && (await readSummary(lake, summary)).values.tracts;
     last = { chunkId, priority: Object.keys(tracts?.rows ?? {}).some((tract) => wanted.has(tract)) };
     return last.priority;
   };

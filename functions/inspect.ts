@@ -6,16 +6,10 @@ import { fileDigest } from '#adapters/file-digest.ts';
 import { writeIds } from '#adapters/id-writer.ts';
 import { CHUNK_ENGINE } from '#adapters/skinny-slices.ts';
 import { type SkinnyFile, writeSkinnyParts } from '#adapters/skinny-writer.ts';
+import { SliceFile } from '#adapters/slice-file.ts';
 import { ChunkSummarizer } from '#adapters/summary-reader.ts';
 import { referredTo } from '#core/ancillary.ts';
-import {
-  type ChunkRow,
-  idsObjectKey,
-  type PartRow,
-  pixelsObjectKey,
-  skinnyObjectKey,
-  summaryObjectKey,
-} from '#core/chunk.ts';
+import { type ChunkRow, lookObjectKey, type PartRow, skinnyObjectKey } from '#core/chunk.ts';
 import { claimChunk, moveChunk, readExpected, readRelease } from '#core/chunk-book.ts';
 import type { Settlement } from '#core/chunk-settlement.ts';
 import type { ChunkSummary } from '#core/chunk-summary.ts';
@@ -26,7 +20,6 @@ import type { Profile } from '#core/profile.ts';
 import { readWaivedCodes } from '#core/quarantine-book.ts';
 import { partId, recipeDigest } from '#core/recipe.ts';
 import { chunkObjectKey, type ReleaseRow } from '#core/release.ts';
-import { writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import { recordChunk, tellOf } from '#functions/record-chunk.ts';
 import { withScratch } from '#functions/scratch.ts';
@@ -135,43 +128,42 @@ async function derive(
   // By the profile as registered: which optional bands there are is a fact of the chunk's bytes, which the part's name has.
   const digest = recipeDigest(recipe, profile);
   const summarizer = new ChunkSummarizer();
-  const look = (rows: string) => summarizer.add(database, rows);
   const derived = await writeSkinnyParts(database, path, folder, source.profile, recipe, {
     source: source.relation,
-    look,
+    look: (rows) => summarizer.add(database, rows),
   });
   if (derived.kind === 'unreadable') return { outcome: 'quarantined', findings: [unreadable(derived.reason)] };
   const { files } = derived;
+  const look = new SliceFile(join(folder, 'look'), lookObjectKey(chunk.chunkId, chunk.execution));
   const parts: PartRow[] = [];
   for (const [index, file] of files.entries()) {
     const id = partId(chunk.sha256, digest, index, files.length);
-    const pixels = new TextEncoder().encode(JSON.stringify(file.pixels));
     parts.push({
       partId: id,
       chunkId: chunk.chunkId,
       index,
       rows: file.rows,
       skinny: await services.lake.putFile(skinnyObjectKey(id), file.path, await fileDigest(file.path)),
-      pixels: await services.lake.putBytes(pixelsObjectKey(id), pixels, 'application/json'),
+      pixels: await look.addJson(file.pixels),
     });
   }
   const { chunkId, name } = chunk;
-  const ids = await leaveIds(work, source.profile, files);
-  const summary: ChunkSummary = { version: 2, chunkId, name, rows: values.rows, values, ...summarizer.summary, ids };
-  const at = await writeDocument(services.lake, summaryObjectKey(chunkId, chunk.execution), summary);
-  return { outcome: 'skinny', rows: values.rows, recipeDigest: digest, parts, findings: [...findings], summary: at };
+  const ids = await leaveIds(work, source.profile, files, look);
+  const content: ChunkSummary = { version: 3, chunkId, name, rows: values.rows, values, ...summarizer.summary, ids };
+  const summary = await look.addJson(content);
+  await look.upload(services.lake);
+  return { outcome: 'skinny', rows: values.rows, recipeDigest: digest, parts, findings: [...findings], summary };
 }
 
 /** Leaves the list of the chunk's ids, for the release's report. */
 async function leaveIds(
-  { database, services, chunk, path, folder }: Work,
+  { database, path, folder }: Work,
   profile: Profile,
   files: readonly SkinnyFile[],
+  look: SliceFile,
 ): Promise<ChunkSummary['ids']> {
   const target = join(folder, 'ids.parquet');
   const paths = files.map((file) => file.path);
   const list = await writeIds(database, path, profile, paths, target);
-  if (!list) return null;
-  const key = idsObjectKey(chunk.chunkId, chunk.execution);
-  return { ...list, object: await services.lake.putFile(key, target, await fileDigest(target)) };
+  return list && { ...list, object: await look.addFile(target) };
 }

@@ -15,12 +15,13 @@ import { coarsen, type Partition, partitionSky } from '#core/hats/partition.ts';
 import { ancestor } from '#core/healpix.ts';
 import { nameSchema, type ObjectRef } from '#core/job.ts';
 import { algorithmVersion } from '#core/job-order.ts';
+import { readSlice } from '#core/object-slice.ts';
 import type { PackingPlan, PartitionTask } from '#core/partition-task.ts';
 import { COUNT_ORDER } from '#core/recipe.ts';
 import type { ReleaseSpec } from '#core/release.ts';
 import type { Table } from '#core/table.ts';
 import { estimateRowKey, estimateRowSchema, posteriorRowKey } from '#core/work.ts';
-import { readDocument, writeDocument } from '#functions/documents.ts';
+import { writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
 
@@ -92,7 +93,7 @@ async function countPixels(release: string, services: Services): Promise<Readonl
 }
 
 async function pixelsOf(part: PartRow, { lake }: Services): Promise<readonly (readonly [number, number])[]> {
-  const counted = await readDocument(lake, part.pixels, pixelsSchema);
+  const counted = pixelsSchema.parse(JSON.parse(new TextDecoder().decode(await readSlice(lake, part.pixels))));
   return Object.entries(counted).map(([pixel, rows]) => [Number(pixel), rows] as const);
 }
 

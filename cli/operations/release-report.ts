@@ -4,13 +4,11 @@ import { findSharedIds } from '#cli/operations/shared-ids.ts';
 import { RELEASE_CHECK_NAMES, releaseRuleFor } from '#core/checks.ts';
 import type { ChunkRow } from '#core/chunk.ts';
 import { readRelease } from '#core/chunk-book.ts';
-import { type ChunkSummary, chunkSummarySchema } from '#core/chunk-summary.ts';
-import { sha256 } from '#core/digest.ts';
-import { TransientError } from '#core/errors.ts';
+import { readSummary } from '#core/chunk-summary.ts';
 import type { Headline } from '#core/headline.ts';
 import { refuses } from '#core/integrity.ts';
-import type { ObjectRef } from '#core/job.ts';
 import { readKeyNumbers } from '#core/key-numbers.ts';
+import type { ObjectSlice } from '#core/object-slice.ts';
 import type { ObjectStore } from '#core/ports.ts';
 import { releaseKey } from '#core/release.ts';
 import { headlineOf } from '#core/report/release-headline.ts';
@@ -23,7 +21,7 @@ const AT_A_TIME = 16;
 
 /** Merges what intake left of each usable chunk; the data itself is not read again. */
 export async function releaseReport(
-  cloud: Pick<Cloud, 'table'> & { readonly lake: Pick<ObjectStore, 'getBytes' | 'getFile'> },
+  cloud: Pick<Cloud, 'table'> & { readonly lake: Pick<ObjectStore, 'getBytes'> },
   name: string,
   say: (line: string) => void = () => {},
 ): Promise<ReleaseReport> {
@@ -35,7 +33,7 @@ export async function releaseReport(
   const states: Record<string, number> = {};
   const quarantined: ChunkRow[] = [];
   const flagged: ChunkRow[] = [];
-  let waiting: ObjectRef[] = [];
+  let waiting: ObjectSlice[] = [];
   const drain = async () => {
     for (const summary of await Promise.all(waiting.map((ref) => readSummary(cloud.lake, ref)))) {
       merger.add(summary);
@@ -83,14 +81,4 @@ export async function keepHeadline(
   const set = { headline: { ...headline, depth: { ...headline.depth } } };
   await table.write([{ kind: 'update', key: releaseKey(report.release), set, when: [ROW_EXISTS] }]);
   return headline;
-}
-
-async function readSummary(lake: Pick<ObjectStore, 'getBytes'>, ref: ObjectRef): Promise<ChunkSummary> {
-  const bytes = await lake.getBytes(ref.key);
-  if (bytes && sha256(bytes) === ref.sha256)
-    return chunkSummarySchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
-  throw new TransientError(`the summary ${ref.key} is ${bytes ? 'not the one referred to' : 'missing'}`, {
-    code: 'DIGEST_MISMATCH',
-    hint: 'Upload the chunk again, with --again, to have it made again; nothing but this report depends on it.',
-  });
 }

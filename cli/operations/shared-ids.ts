@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withDatabase } from '#adapters/duckdb.ts';
 import { compareIds } from '#adapters/id-comparison.ts';
+import { readSlice } from '#core/object-slice.ts';
 import type { ObjectStore } from '#core/ports.ts';
 import { type ChunkIds, overlappingGroups, type SharedIds } from '#core/shared-ids.ts';
 
@@ -14,7 +15,7 @@ const AT_A_TIME = 16;
  * other overlaps are not fetched; the others are about 2 bytes per object.
  */
 export async function findSharedIds(
-  lake: Pick<ObjectStore, 'getFile'>,
+  lake: Pick<ObjectStore, 'getBytes'>,
   chunks: readonly ChunkIds[],
   say: (line: string) => void = () => {},
 ): Promise<readonly SharedIds[]> {
@@ -44,12 +45,12 @@ export async function findSharedIds(
 }
 
 async function fetchList(
-  lake: Pick<ObjectStore, 'getFile'>,
+  lake: Pick<ObjectStore, 'getBytes'>,
   { name, ids }: ChunkIds,
   folder: string,
   files: Map<string, string>,
 ): Promise<void> {
   const path = join(folder, `${ids.object.sha256}-${files.size}.parquet`);
   files.set(path, name);
-  await lake.getFile(ids.object.key, path, ids.object.sha256);
+  await writeFile(path, await readSlice(lake, ids.object));
 }

@@ -6,7 +6,7 @@ import { priceMicroUsd, type Usage } from '#core/price-book.ts';
 const CHUNK_CALLS: Omit<Usage, 'lambdaGbSeconds' | 'lambdaDiskGbSeconds'> = {
   lambdaRequests: 2,
   stateTransitions: 1,
-  s3Puts: 5,
+  s3Puts: 3,
   s3Gets: 6,
   dynamoDbWriteUnits: 18,
   dynamoDbReadUnits: 12.1,

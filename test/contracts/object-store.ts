@@ -39,6 +39,15 @@ export function objectStoreContract(title: string, open: () => ObjectStore): voi
       expect(await store.getBytes(key)).toEqual(new Uint8Array(bytes));
     });
 
+    it('gives back a range of an object', async () => {
+      const store = open();
+      const { key } = await store.putBytes(fresh(), text('ids pixels summary'), 'text/plain');
+
+      expect(await store.getBytes(key, { offsetBytes: 4, sizeBytes: 6 })).toEqual(text('pixels'));
+      expect(await store.getBytes(key, { offsetBytes: 17, sizeBytes: 1 })).toEqual(text('y'));
+      expect(await store.getBytes(fresh(), { offsetBytes: 0, sizeBytes: 1 })).toBeNull();
+    });
+
     it('refuses a file that is not of the digest it is said to have, and stores nothing', async () => {
       const store = open();
       const key = fresh();

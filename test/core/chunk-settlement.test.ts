@@ -9,7 +9,7 @@ import { registerSample } from '#test/core/sample-release.ts';
 
 // The moments that random interleavings (intake-interleavings.test.ts) meet too rarely.
 
-const SUMMARY = { key: 'chunks/x.summary.json', sha256: sha256('summary'), sizeBytes: 1 };
+const SUMMARY = { key: 'chunks/x.look', sha256: sha256('summary'), sizeBytes: 1, offsetBytes: 0 };
 const SKINNY: Settlement = {
   outcome: 'skinny',
   rows: 7,

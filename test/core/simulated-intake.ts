@@ -24,7 +24,7 @@ import { Killed, Stepping, steppingTable, watchedTable } from '#test/core/steppi
 
 export const RELEASE = sampleSpec.release;
 const ROWS = 7;
-const SUMMARY = { key: 'chunks/x.summary.json', sha256: sha256('summary'), sizeBytes: 1 };
+const SUMMARY = { key: 'chunks/x.look', sha256: sha256('summary'), sizeBytes: 1, offsetBytes: 0 };
 const NOW = new Date('2026-01-01T00:00:00Z');
 /** Attempts of a step before its execution has failed (infra/lambda-step.ts has five). */
 const ATTEMPTS = 2;

@@ -10,17 +10,19 @@ import { writeIds } from '#adapters/id-writer.ts';
 import { MemoryObjectStore } from '#adapters/memory-object-store.ts';
 import { MemoryTable } from '#adapters/memory-table.ts';
 import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
+import { SliceFile } from '#adapters/slice-file.ts';
 import { ChunkSummarizer } from '#adapters/summary-reader.ts';
 import { readValues } from '#adapters/value-reader.ts';
 import { registerKeyNumbers } from '#cli/operations/key-numbers.ts';
 import { keepHeadline, releaseReport } from '#cli/operations/release-report.ts';
 import { findSharedIds } from '#cli/operations/shared-ids.ts';
-import { chunkId, chunkKey, idsObjectKey, summaryObjectKey } from '#core/chunk.ts';
+import { chunkId, chunkKey, lookObjectKey } from '#core/chunk.ts';
 import { readRelease } from '#core/chunk-book.ts';
 import { type ChunkSummary, chunkSummarySchema, idListSchema } from '#core/chunk-summary.ts';
 import { sha256 } from '#core/digest.ts';
 import type { Finding } from '#core/integrity.ts';
 import { compareKeyNumbers } from '#core/key-numbers.ts';
+import type { ObjectSlice } from '#core/object-slice.ts';
 import type { Profile } from '#core/profile.ts';
 import { releasePage } from '#core/report/release-page.ts';
 import { ReleaseMerger, type ReleaseReport } from '#core/report/release-summary.ts';
@@ -39,6 +41,8 @@ const chromium = await ensureChromium((line) => console.log(line));
 let folder = '';
 const summaries: ChunkSummary[] = [];
 const lake = new MemoryObjectStore();
+/** Chunk -> where its summary is. */
+const left = new Map<string, ObjectSlice>();
 /** Chunk -> the ids of its skinny parts. */
 const kept = new Map<string, ReadonlySet<string>>();
 
@@ -59,11 +63,15 @@ async function summaryOf(name: string, options: SurveyChunkOptions): Promise<Chu
     const id = chunkId('des', name, sha256(name));
     const parts = derived.files.map((file) => file.path);
     const ends = await writeIds(database, path, profile, parts, list);
-    const object = await lake.putFile(idsObjectKey(id, 'one'), list, await fileDigest(list));
+    const look = new SliceFile(join(folder, `${name}.look`), lookObjectKey(id, 'one'));
+    const object = await look.addFile(list);
     const rows = await database.rows(`SELECT "objectId"::VARCHAR AS id FROM ${parquetRelation(parts)}`);
     kept.set(name, new Set(rows.map((row) => String(row.id))));
-    const head = { version: 2, chunkId: id, name, rows: statistics.rows, values: statistics } as const;
-    return chunkSummarySchema.parse({ ...head, ...summarizer.summary, ids: ends && { ...ends, object } });
+    const head = { version: 3, chunkId: id, name, rows: statistics.rows, values: statistics } as const;
+    const summary = chunkSummarySchema.parse({ ...head, ...summarizer.summary, ids: ends && { ...ends, object } });
+    left.set(name, await look.addJson(summary));
+    await look.upload(lake);
+    return summary;
   });
 }
 
@@ -139,7 +147,12 @@ function withDepth(summary: ChunkSummary, depth: number): ChunkSummary {
 describe('objects in two chunks', () => {
   const list = (name: string, least: string, greatest: string): ChunkIds => ({
     name,
-    ids: { object: { key: `chunks/${name}`, sha256: sha256(name), sizeBytes: 1 }, rows: 1, least, greatest },
+    ids: {
+      object: { key: `chunks/${name}`, sha256: sha256(name), sizeBytes: 1, offsetBytes: 0 },
+      rows: 1,
+      least,
+      greatest,
+    },
   });
 
   test('are looked for only where the lists of two chunks overlap', () => {
@@ -181,7 +194,7 @@ describe('objects in two chunks', () => {
           `SELECT count(*)::INTEGER AS rows, min(id)::VARCHAR AS least, max(id)::VARCHAR AS greatest FROM '${path}'`,
         );
       });
-      const object = await lake.putFile(`chunks/${name}`, path, await fileDigest(path));
+      const object = { ...(await lake.putFile(`chunks/${name}`, path, await fileDigest(path))), offsetBytes: 0 };
       return { name, ids: idListSchema.parse({ ...ends[0], object }) };
     };
     const lists = [
@@ -221,17 +234,15 @@ async function table(profile: Partial<Profile> = {}): Promise<MemoryTable> {
   const rows = new MemoryTable();
   await registerSample(rows, { ...sampleSpec, profile: { ...sampleSpec.profile, ...profile } });
   const { release } = sampleSpec;
-  for (const [index, summary] of summaries.entries()) {
-    const { name } = summary;
+  for (const [index, { name }] of summaries.entries()) {
     const id = chunkId(release, name, sha256(name));
-    const bytes = new TextEncoder().encode(JSON.stringify(summary));
     const refused = index === 3;
     const row = {
       ...{ chunkId: id, release, name, sha256: sha256(name), sizeBytes: 1, etag: 'e', execution: 'one' },
       ...{ state: refused ? 'quarantined' : 'skinny', claimedAt: '2026-01-01T00:00:00Z', settledAt: null, rows: 1 },
       ...{ parts: 1, recipeDigest: null, revivals: 0, seconds: 1 },
       findings: index === 2 || refused ? [{ ...finding }] : [],
-      summary: refused ? null : { ...(await lake.putBytes(summaryObjectKey(id, 'one'), bytes, 'application/json')) },
+      summary: refused ? null : { ...left.get(name) },
     };
     await rows.write([{ kind: 'put', item: { ...chunkKey(release, id), ...row } }]);
   }

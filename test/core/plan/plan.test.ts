@@ -52,7 +52,7 @@ async function arrive(
         item: {
           ...partKey(release, id, 0),
           ...{ partId: part, chunkId: id, index: 0, rows: 1000 },
-          ...{ skinny: ref(`skinny-${content}`), pixels: ref(`pixels-${content}`) },
+          ...{ skinny: ref(`skinny-${content}`), pixels: { ...ref(`pixels-${content}`), offsetBytes: 0 } },
         },
       },
     ]);
