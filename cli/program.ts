@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { agentCommand } from '#cli/commands/agent.ts';
 import { ancillaryCommand } from '#cli/commands/ancillary.ts';
+import { archiveCommand } from '#cli/commands/archive.ts';
 import { budgetCommand } from '#cli/commands/budget.ts';
 import { approveCommand, campaignCommand } from '#cli/commands/campaign.ts';
 import { chunksCommand, uploadCommand } from '#cli/commands/chunks.ts';
@@ -33,6 +34,7 @@ export function ponteProgram(): Command {
     approveCommand,
     deliveriesCommand,
     deliverCommand,
+    archiveCommand,
     verifyCommand,
     withdrawCommand,
     agentCommand,

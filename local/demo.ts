@@ -33,6 +33,7 @@ const REGISTRATION: Registration = {
     name: 'photoz',
     algorithms: ['bpz', 'fzboost'],
     heldOut: { fraction: 0.2, seed: 20261121 },
+    archive: true,
     partsPerBatch: 2,
     partition: { thresholdRows: 4000, highestOrder: 10 },
     caps: { microUsd: 1_000_000, coreSeconds: 40_000 },

@@ -83,21 +83,28 @@ export async function expectPlainRail(home: string, { report }: DemoResult, algo
   const points = z
     .looseObject({ key: z.string() })
     .parse(await cloud.table.get(estimateRowKey(campaign, part.partId, algorithm)));
-  const pdfKey = await pdfOf(home, points.key, part.partId);
+  const output = (name: string) => outputBeside(home, points.key, part.partId, name);
   const paths = {
     model: join(folder, 'model.pkl'),
     part: join(folder, 'part.parquet'),
     pdf: join(folder, 'pdf.parquet'),
+    archive: join(folder, 'archive.hdf5'),
   };
   await cloud.lake.getFile(model.key, paths.model, model.sha256);
   await cloud.lake.getFile(part.skinny.key, paths.part, part.skinny.sha256);
-  await cloud.lake.getFile(pdfKey, paths.pdf);
+  await cloud.lake.getFile(await output('pdf'), paths.pdf);
+  await cloud.lake.getFile(await output('archive'), paths.archive);
   const script = join(import.meta.dirname, '..', 'rail', 'rail_fixture.py');
-  const args = ['plain', algorithm, paths.model, paths.part, paths.pdf] as const;
-  const printed = await run([python, '-W', 'ignore', script, ...args], { env: { ...process.env, ...env } });
-  for (const comparison of plainSchema.parse(JSON.parse(printed))) {
+  const compare = async (...args: readonly string[]) => {
+    const printed = await run([python, '-W', 'ignore', script, ...args], { env: { ...process.env, ...env } });
+    return JSON.parse(printed);
+  };
+  for (const comparison of plainSchema.parse(await compare('plain', algorithm, paths.model, paths.part, paths.pdf))) {
     expect(comparison).toMatchObject({ sameIds: true, sameGrid: true, sameBits: true, shape: [10, 301] });
   }
+  const { model: trained, part: input, archive, pdf } = paths;
+  const whole = await compare('archived', algorithm, trained, input, archive, pdf);
+  expect(whole).toMatchObject({ sameIds: true, different: [] });
 }
 
 async function firstPart(home: string) {
@@ -106,16 +113,16 @@ async function firstPart(home: string) {
   return [];
 }
 
-/** The p(z) that came with these points: both are outputs of one unit of one job, listed in the job's result. */
-async function pdfOf(home: string, pointsKey: string, unitId: string): Promise<string> {
+/** What came with these points: outputs of one unit of one job, listed in the job's result. */
+async function outputBeside(home: string, pointsKey: string, unitId: string, name: string): Promise<string> {
   const { lake } = await openCloud(home);
   const prefix = pointsKey.slice(0, pointsKey.lastIndexOf(`/${unitId}/`));
   const keys: string[] = [];
   // One per lease of a site under which the job came to an end.
   for await (const { key } of lake.list(`${prefix}/result`)) {
     const result = jobResultSchema.parse(JSON.parse(new TextDecoder().decode((await lake.getBytes(key)) ?? undefined)));
-    const pdf = result.outputs.find((output) => output.unitId === unitId && output.name === 'pdf');
-    if (pdf) keys.push(pdf.key);
+    const found = result.outputs.find((output) => output.unitId === unitId && output.name === name);
+    if (found) keys.push(found.key);
   }
   expect(new Set(keys).size).toBe(1);
   return z.string().parse(keys[0]);

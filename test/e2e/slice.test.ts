@@ -150,6 +150,8 @@ describe('from an upload to a federated table, with the agent killed on the way'
       listed.deliveries[0]?.delivery ?? '',
       folder,
     );
+    const counts = z.object({ files: z.int(), without: z.int() });
+    const archive = await ponteJson(counts, home, 'archive', DEMO_RELEASE, join(home, 'archive'));
     const verified = await ponteJson(z.object({ sound: z.boolean(), rows: z.int() }), home, 'verify', folder);
     const late = await ponte(home, 'approve', DEMO_RELEASE, '--report', 'ffffffff');
 
@@ -157,6 +159,7 @@ describe('from an upload to a federated table, with the agent killed on the way'
     expect(watch.campaign.state).toBe('delivered');
     expect(report.rows.delivered).toBe(result.report.rows.delivered);
     expect(fetched.files).toBeGreaterThan(result.report.campaign.catalogue?.partitions ?? 0);
+    expect(archive).toEqual({ files: 2 * result.report.campaign.parts, without: 0 });
     expect(verified).toMatchObject({ sound: true, rows: result.report.rows.delivered });
     expect(late.status).toBe(1);
     expect(late.stderr).toContain('not ffffffff');

@@ -85,11 +85,15 @@ async function looks(cloud: Cloud): Promise<readonly string[]> {
     .filter((name) => used.some((one) => name.startsWith(one)));
 }
 
-/** The objects of the current chunk's parts, with their digests. */
+/** The objects of the current chunk's parts, with their digests; without the look that left the rows per pixel. */
 async function parts(cloud: Cloud): Promise<readonly unknown[]> {
   const pointer = await readPointer(cloud.table, RELEASE, 'same-name.parquet');
   const found: unknown[] = [];
-  if (pointer) for await (const part of partsOf(cloud.table, RELEASE, pointer.chunkId)) found.push(part);
+  if (pointer)
+    for await (const part of partsOf(cloud.table, RELEASE, pointer.chunkId)) {
+      const { pixels, ...rest } = part;
+      found.push({ ...rest, pixels: pixels.sha256 });
+    }
   return found;
 }
 
