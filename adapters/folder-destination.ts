@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileDigest } from '#adapters/file-digest.ts';
+import { fileDigest, isFileOf } from '#adapters/file-digest.ts';
 import type { Throttle } from '#adapters/throttle.ts';
 import type { Destination } from '#core/destination.ts';
 import type { ManifestFile } from '#core/hats/manifest.ts';
@@ -22,10 +22,8 @@ export class FolderDestination implements Destination {
     this.#throttle = throttle;
   }
 
-  async holds(key: string, { sizeBytes, sha256 }: ManifestFile): Promise<boolean> {
-    const path = join(this.#root, key);
-    const found = await stat(path).catch(() => null);
-    return found?.size === sizeBytes && (await fileDigest(path)) === sha256;
+  holds(key: string, file: ManifestFile): Promise<boolean> {
+    return isFileOf(join(this.#root, key), file);
   }
 
   async put(key: string, file: ManifestFile, onBytes: (bytes: number) => void): Promise<void> {

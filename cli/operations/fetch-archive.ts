@@ -1,6 +1,6 @@
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { fileDigest } from '#adapters/file-digest.ts';
+import { isFileOf } from '#adapters/file-digest.ts';
 import { writeManifest } from '#adapters/hats-manifest.ts';
 import type { Cloud } from '#cli/context.ts';
 import { type ArchivedPart, archivedParts } from '#core/archive.ts';
@@ -68,13 +68,12 @@ export async function fetchArchive(
 
 async function bring(
   lake: Pick<Cloud['lake'], 'getFile'>,
-  { key, sha256, sizeBytes }: NonNullable<ArchivedPart['object']>,
+  object: NonNullable<ArchivedPart['object']>,
   path: string,
 ): Promise<void> {
-  const found = await stat(path).catch(() => null);
-  if (found?.size === sizeBytes && (await fileDigest(path)) === sha256) return;
+  if (await isFileOf(path, object)) return;
   await mkdir(dirname(path), { recursive: true });
-  await lake.getFile(key, path, sha256);
+  await lake.getFile(object.key, path, object.sha256);
 }
 
 function missing(campaign: string, without: number): InputError {

@@ -1,6 +1,6 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { fileDigest } from '#adapters/file-digest.ts';
+import { isFileOf } from '#adapters/file-digest.ts';
 import type { Cloud } from '#cli/context.ts';
 import { deliveryKey, deliveryRowSchema } from '#core/delivery.ts';
 import { InputError } from '#core/errors.ts';
@@ -48,16 +48,11 @@ export async function fetchDelivery(
   for (const file of files) {
     const path = join(folder, file.path);
     await mkdir(dirname(path), { recursive: true });
-    if (!(await isThere(path, file))) await cloud.delivery.getFile(`${row.prefix}/${file.path}`, path, file.sha256);
+    if (!(await isFileOf(path, file))) await cloud.delivery.getFile(`${row.prefix}/${file.path}`, path, file.sha256);
     done += 1;
     onFile(done, files.length);
   }
   await rm(join(folder, MANIFEST), { force: true });
   await rename(partial, join(folder, MANIFEST));
   return { folder, files: files.length + 1, sizeBytes: row.sizeBytes };
-}
-
-async function isThere(path: string, file: { readonly sizeBytes: number; readonly sha256: string }): Promise<boolean> {
-  const found = await stat(path).catch(() => null);
-  return found?.size === file.sizeBytes && (await fileDigest(path)) === file.sha256;
 }
