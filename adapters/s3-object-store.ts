@@ -113,9 +113,12 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async getBytes(key: string, range?: ByteRange): Promise<Uint8Array | null> {
-    const Range = range ? `bytes=${range.offsetBytes}-${range.offsetBytes + range.sizeBytes - 1}` : undefined;
+    // A range has no checksum of its own: whoever asks for one knows its digest.
+    const what = range
+      ? { Range: `bytes=${range.offsetBytes}-${range.offsetBytes + range.sizeBytes - 1}` }
+      : ({ ChecksumMode: 'ENABLED' } as const);
     try {
-      const get = new GetObjectCommand({ Bucket: this.bucket, Key: key, ...(Range ? { Range } : {}) });
+      const get = new GetObjectCommand({ Bucket: this.bucket, Key: key, ...what });
       const { Body } = await this.#client.send(get);
       return (await Body?.transformToByteArray()) ?? new Uint8Array();
     } catch (error) {

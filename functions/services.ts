@@ -46,7 +46,8 @@ export const log = new Logger({ serviceName: 'ponte' });
 /** Reads the configuration once, at the cold start. @throws {ZodError} when the deployment left something out. */
 export function connect(environment: NodeJS.ProcessEnv): Services {
   const config = environmentSchema.parse(environment);
-  const s3 = new S3Client({});
+  // What is large is hashed where it is read: a second time, by the client, would be time that each chunk pays for.
+  const s3 = new S3Client({ responseChecksumValidation: 'WHEN_REQUIRED' });
   const sfn = new SFNClient({});
   return {
     table: new DynamoDbTable(new DynamoDBClient({}), config.TABLE),
