@@ -14,8 +14,8 @@ const FLAMES = join(import.meta.dirname, '..', 'docs', 'flames');
 const ROWS = 2_000;
 const ROUNDS = 3;
 const TRAINED = 2_000;
-/** The two that bridge-agent/rail/ponte_rail/faster.py is about. */
-const FASTER = ['bpz', 'tpz'];
+/** Those that bridge-agent/rail/ponte_rail/faster.py is about. */
+const FASTER = ['bpz', 'tpz', 'dnf'];
 
 const comparisonSchema = z.strictObject({
   rows: z.int(),
@@ -25,7 +25,7 @@ const comparisonSchema = z.strictObject({
 
 /** `npm run bench -- estimate [ALGORITHM,...] [rows=N] [rounds=N] [trained=N] [flames]` */
 export const bench: Bench = {
-  summary: 'CPU of RAIL’s own BPZ and TPZ against the worker’s, slice by slice, and whether a bit of p(z) differs',
+  summary: 'CPU of RAIL’s own BPZ, TPZ and DNF against the worker’s, slice by slice, and whether a bit of p(z) differs',
   minutes: 3,
   run: measureEstimate,
 };

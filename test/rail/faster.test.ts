@@ -2,20 +2,37 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { run } from '#local/process.ts';
-import { fixture, makePart, prepareRail, trainModel } from './rail-worker.ts';
+import { fixture, makePart, prepareRail, type Rail, trainModel } from './rail-worker.ts';
 
 const script = join(import.meta.dirname, '..', '..', 'bench', 'estimate.py');
 const foundSchema = z.looseObject({ rows: z.int(), equal: z.boolean() });
 const TIMEOUT_MS = 120_000;
 
-test.each(['bpz', 'tpz'])('%s as the worker runs it gives the bits of RAIL, bad rows and all', {
+/** Whether the worker's arithmetic and RAIL's own agree on 500 objects, of which some are spoilt. */
+async function compare(rail: Rail, algorithm: string, model: string, trainedOn: string) {
+  const sound = await makePart(rail, 'sound.parquet', 0, 500);
+  const [known, bad] = [join(rail.folder, 'known.parquet'), join(rail.folder, 'bad.parquet')];
+  await fixture(rail, z.literal(true), 'among', trainedOn, sound, known);
+  await fixture(rail, z.array(z.string()), 'spoil', known, bad);
+  const output = await run([rail.python, '-W', 'ignore', script, algorithm, model, bad, '1'], { env: rail.env });
+  return foundSchema.parse(JSON.parse(output));
+}
+
+test.each(['bpz', 'tpz', 'dnf'])('%s as the worker runs it gives the bits of RAIL, bad rows and all', {
   timeout: TIMEOUT_MS,
 }, async (algorithm) => {
   const rail = await prepareRail(`faster-${algorithm}`);
-  const sound = await makePart(rail, 'sound.parquet', 0, 500);
-  const bad = join(rail.folder, 'bad.parquet');
-  await fixture(rail, z.array(z.string()), 'spoil', sound, bad);
   const model = await trainModel(rail, algorithm, 300);
-  const output = await run([rail.python, '-W', 'ignore', script, algorithm, model, bad, '1'], { env: rail.env });
-  expect(foundSchema.parse(JSON.parse(output))).toMatchObject({ rows: 500, equal: true });
+  expect(await compare(rail, algorithm, model, rail.demo.trainingPath)).toMatchObject({ rows: 500, equal: true });
+});
+
+test.each([
+  ['more objects than DNF looks at', 6000, false],
+  ['every object twice, so that neighbours are equally near', 400, true],
+])('DNF trained on %s gives the bits of RAIL', { timeout: TIMEOUT_MS }, async (_what, rows, twice) => {
+  const rail = await prepareRail(`faster-dnf-${rows}`);
+  const trainingPath = twice ? join(rail.folder, 'twice.parquet') : rail.demo.trainingPath;
+  if (twice) await fixture(rail, z.literal(true), 'doubled', rail.demo.trainingPath, trainingPath);
+  const model = await trainModel({ ...rail, demo: { ...rail.demo, trainingPath } }, 'dnf', rows);
+  expect(await compare(rail, 'dnf', model, trainingPath)).toMatchObject({ rows: 500, equal: true });
 });

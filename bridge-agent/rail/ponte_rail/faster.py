@@ -1,5 +1,5 @@
-"""BPZ's and TPZ's own arithmetic in fewer steps: the same operations on the same numbers in the same order, so that no
-bit of p(z) changes (`test/rail/faster.test.ts`, `test/rail/registered.test.ts`; `npm run bench -- estimate`; ADR 26).
+"""BPZ's, TPZ's and (in faster_dnf.py) DNF's own arithmetic in fewer steps: the same operations on the same numbers in
+the same order, so that no bit of p(z) changes (`test/rail/faster.test.ts`, `test/rail/registered.test.ts`; `npm run bench -- estimate`; ADR 26).
 
 What is left out is what RAIL computes and throws away. The versions of the packages are part of the registered
 configurations, so that another version of either code comes with a run of those tests.
@@ -27,6 +27,11 @@ def make_faster(stage: Any) -> None:
             stage._estimate_pdf = _Bpz(stage).estimate_pdf
         case "TPZliteEstimator" if stage.attPars.tree_strategy == "sklearn":
             stage._process_chunk = MethodType(_tpz_process_chunk, stage)
+        case "DNFEstimator":
+            from ponte_rail import faster_dnf  # imports RAIL's DNF, which no other algorithm needs
+
+            if faster_dnf.covers(stage):
+                stage._process_chunk = faster_dnf.Dnf(stage).process_chunk
 
 
 class _Bpz:
