@@ -2,7 +2,16 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { run } from '#local/process.ts';
-import { fixture, makePart, prepareRail, type Rail, trainModel } from './rail-worker.ts';
+import {
+  fixture,
+  makePart,
+  makeTask,
+  prepareRail,
+  type Rail,
+  readRecord,
+  runWorker,
+  trainModel,
+} from './rail-worker.ts';
 
 const script = join(import.meta.dirname, '..', '..', 'bench', 'estimate.py');
 const foundSchema = z.looseObject({ rows: z.int(), equal: z.boolean() });
@@ -35,4 +44,21 @@ test.each([
   if (twice) await fixture(rail, z.literal(true), 'doubled', rail.demo.trainingPath, trainingPath);
   const model = await trainModel({ ...rail, demo: { ...rail.demo, trainingPath } }, 'dnf', rows);
   expect(await compare(rail, 'dnf', model, trainingPath)).toMatchObject({ rows: 500, equal: true });
+});
+
+test('DNF estimates alike on a node without wide vector instructions, whose sort is another one', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const rail = await prepareRail('faster-dnf-nodes');
+  const units = [{ input: await makePart(rail, 'part.parquet', 0, 500), rows: 500 }];
+  const model = await trainModel(rail, 'dnf', 6000);
+  const digests = [];
+  for (const NPY_DISABLE_CPU_FEATURES of ['', 'X86_V4 X86_V3 AVX512_SKX AVX2']) {
+    const folder = join(rail.folder, `node-${digests.length}`);
+    const { path, task } = await makeTask({ kind: 'estimate', algorithm: 'dnf', model, units, folder });
+    const ended = await runWorker({ ...rail, env: { ...rail.env, NPY_DISABLE_CPU_FEATURES } }, path);
+    expect(ended.code, ended.stderr).toBe(0);
+    digests.push((await readRecord(task)).outputs.map(({ name, sha256 }) => [name, sha256]));
+  }
+  expect(digests[1]).toEqual(digests[0]);
 });

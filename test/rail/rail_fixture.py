@@ -186,12 +186,13 @@ def _run_plainly(algorithm: str, model: str, table: pa.Table, folder: str) -> An
     import h5py
     import tables_io
 
-    columns = {"id": table["objectId"].to_numpy()}
+    columns, float_type = {"id": table["objectId"].to_numpy()}, _registered(algorithm)["floatType"]
     for band in BANDS:
         value = table[f"mag_{band}"].to_numpy()
         missing = np.isnan(value)
-        columns[f"mag_{band}"] = np.where(missing, np.float32(99), value)
-        columns[f"magerr_{band}"] = np.where(missing, np.float32(1), table[f"magerr_{band}"].to_numpy())
+        columns[f"mag_{band}"] = np.where(missing, np.float32(99), value).astype(float_type)
+        error = np.where(missing, np.float32(1), table[f"magerr_{band}"].to_numpy())
+        columns[f"magerr_{band}"] = error.astype(float_type)
     tables_io.write({"photometry": columns}, f"{folder}/in.hdf5")
     stage = _estimator(algorithm, model, f"{folder}/in.hdf5", f"{folder}/out.hdf5")
     stage.run()

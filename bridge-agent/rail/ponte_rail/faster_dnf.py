@@ -1,8 +1,8 @@
 """DNF's own arithmetic in fewer steps (pz-rail-dnf 2.0.4, numpy 2.4.6, scikit-learn 1.9.1), as faster.py for BPZ and TPZ.
 
 RAIL's copies of 4,000 training objects for every object, and a tree that is asked for nearly half of its points, are
-what is saved, with fits of neighbours that the fit before had left as they were. The order of the 4,000 is kept:
-in 32 bits many directions are equally near, and which of them count depends on it.
+what is saved, with fits of neighbours that the fit before had left as they were. The order of the 4,000 is kept,
+because it decides between directions that are equally near: none in doubles, many in floats (ADR 40).
 """
 
 from __future__ import annotations
