@@ -56,7 +56,8 @@ test('DNF estimates alike on a node without wide vector instructions, whose sort
   for (const NPY_DISABLE_CPU_FEATURES of ['', 'X86_V4 X86_V3 AVX512_SKX AVX2']) {
     const folder = join(rail.folder, `node-${digests.length}`);
     const { path, task } = await makeTask({ kind: 'estimate', algorithm: 'dnf', model, units, folder });
-    const ended = await runWorker({ ...rail, env: { ...rail.env, NPY_DISABLE_CPU_FEATURES } }, path);
+    const env = { ...rail.env, NPY_DISABLE_CPU_FEATURES };
+    const ended = await runWorker({ ...rail, env }, path);
     expect(ended.code, ended.stderr).toBe(0);
     digests.push((await readRecord(task)).outputs.map(({ name, sha256 }) => [name, sha256]));
   }
