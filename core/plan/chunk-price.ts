@@ -1,6 +1,6 @@
 import { priceMicroUsd, type Usage } from '#core/price-book.ts';
 
-// Measured by `npm run bench -- cost` on the local cloud on 2026-11-27 (docs/performance.md), for chunks of 130,000 rows.
+// Measured by `npm run bench -- cost` on the local cloud on 2026-11-28 (docs/performance.md), for chunks of 130,000 rows.
 
 /** What one chunk uses of the control plane to be taken in, apart from its time: infra/intake.ts, functions/inspect.ts. */
 const CHUNK_CALLS: Omit<Usage, 'lambdaGbSeconds' | 'lambdaDiskGbSeconds'> = {
@@ -10,7 +10,7 @@ const CHUNK_CALLS: Omit<Usage, 'lambdaGbSeconds' | 'lambdaDiskGbSeconds'> = {
   s3Gets: 6,
   dynamoDbWriteUnits: 18,
   dynamoDbReadUnits: 12.1,
-  sqsRequests: 3,
+  sqsRequests: 3.1,
   events: 1,
   logBytes: 3900,
 };
@@ -18,7 +18,7 @@ const CHUNK_CALLS: Omit<Usage, 'lambdaGbSeconds' | 'lambdaDiskGbSeconds'> = {
 const INSPECT_GB = 1.5;
 const INSPECT_DISK_GB = 9.5;
 /** How long it looks at one. */
-export const LOOK_SECONDS = 3.15;
+export const LOOK_SECONDS = 1.97;
 
 /** What the look at one chunk costs, in micro-dollars. @param seconds that `inspect` ran */
 export const chunkMicroUsd = (seconds: number) =>
@@ -31,8 +31,8 @@ export const chunkMicroUsd = (seconds: number) =>
 /** What the rows of one chunk use until they are packed, verified and delivered, with the estimates of one algorithm. */
 export const PACKING_OF_A_CHUNK: Usage = {
   lambdaRequests: 0.21,
-  lambdaGbSeconds: 7.1,
-  lambdaDiskGbSeconds: 34,
+  lambdaGbSeconds: 5.3,
+  lambdaDiskGbSeconds: 25.2,
   stateTransitions: 0.21,
   s3Puts: 2.1,
   s3Gets: 13.1,
@@ -40,5 +40,5 @@ export const PACKING_OF_A_CHUNK: Usage = {
   dynamoDbReadUnits: 7,
   sqsRequests: 0,
   events: 0,
-  logBytes: 1300,
+  logBytes: 300,
 };
