@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { sha256 } from '#core/digest.ts';
-import type { WorkerTask } from '#core/job.ts';
+import type { ExitRecord, WorkerTask } from '#core/job.ts';
 import {
   fixture,
   makePart,
@@ -18,6 +18,7 @@ import {
 } from './rail-worker.ts';
 
 const ROWS = 3000;
+const LARGE_ROWS = 12_000_000;
 
 let rail: Rail;
 let model: string;
@@ -62,6 +63,31 @@ async function filesOf(task: WorkerTask, index: number): Promise<string[]> {
   return existsSync(outputDir) ? (await readdir(outputDir)).sort() : [];
 }
 
+/**
+ * A control group of 500 MB, as Slurm makes one around a task, or null where this user may make none: version 2 of the
+ * kernel's, or version 1.
+ */
+function makeMemoryGroup(): string | null {
+  for (const [root, limit] of [
+    ['/sys/fs/cgroup', 'memory.max'],
+    ['/sys/fs/cgroup/memory', 'memory.limit_in_bytes'],
+  ] as const) {
+    const group = join(root, `ponte-test-${process.pid}`);
+    try {
+      mkdirSync(group);
+    } catch {
+      continue;
+    }
+    if (existsSync(join(group, limit))) {
+      writeFileSync(join(group, limit), String(500 * 2 ** 20));
+      if (existsSync(join(group, 'memory.swap.max'))) writeFileSync(join(group, 'memory.swap.max'), '0');
+      return group;
+    }
+    rmdirSync(group);
+  }
+  return null;
+}
+
 const COMPLETE = ['exit.json', 'pdf.parquet', 'points.parquet'];
 
 test('a unit whose process is killed fails alone, and leaves nothing half written', async () => {
@@ -76,6 +102,58 @@ test('a unit whose process is killed fails alone, and leaves nothing half writte
   expect(second.error?.message).toContain('part-1.parquet');
   expect(await filesOf(task, 1)).toEqual(['exit.json']);
   expect(await filesOf(task, 2)).toEqual(COMPLETE);
+});
+
+/** Runs the sound parts with one between them that needs some 1.3 GB, in a shell that first does `limit`. */
+async function runWithTooLarge(limit: string) {
+  const large = join(rail.folder, 'large.parquet');
+  await fixture(rail, z.literal(true), 'swollen', units[0]?.input ?? '', large, String(LARGE_ROWS));
+  const [first, second] = units;
+  if (!first || !second) throw new Error('no parts');
+  const { path, task } = await estimateTask(undefined, [first, { input: large, rows: LARGE_ROWS }, second]);
+  const python = join(folder, 'limited.sh');
+  await writeFile(python, `#!/bin/sh\nset -e\n${limit}\nexec "${rail.python}" "$@"\n`, { mode: 0o755 });
+  const ended = await runWorker({ ...rail, python }, path);
+  return { ended, task, records: [await readRecord(task, 0), await readRecord(task, 1), await readRecord(task, 2)] };
+}
+
+/** The sound parts around it are as if it had not been there, and it says to whom and of what it complains. */
+async function expectOnlyLargeFailed(
+  { ended, task, records }: Awaited<ReturnType<typeof runWithTooLarge>>,
+  code: string,
+) {
+  expect(ended.code, ended.stderr).toBe(0);
+  expect(records.map(({ outcome }) => outcome)).toEqual(['succeeded', 'failed', 'succeeded']);
+  expect(records[1]?.error).toMatchObject({ code, kind: 'infrastructure' });
+  expect(records[1]?.error?.message).toMatch(/large\.parquet.*Give the job more memory/);
+  expect(await filesOf(task, 1)).toEqual(['exit.json']);
+  folder = `${folder}-undisturbed`;
+  const undisturbed = await estimateTask(undefined, units.slice(0, 2));
+  expect((await runWorker(rail, undisturbed.path)).code).toBe(0);
+  const digests = (record: ExitRecord | undefined) => record?.outputs.map(({ name, sha256 }) => [name, sha256]);
+  expect(digests(records[0])).toEqual(digests(await readRecord(undisturbed.task, 0)));
+  expect(digests(records[2])).toEqual(digests(await readRecord(undisturbed.task, 1)));
+}
+
+test('a unit that gets no more memory fails alone, and says so', async () => {
+  const { path } = await estimateTask(undefined, units.slice(0, 1));
+  let usedKib = 0;
+  await runWorker(rail, path, ({ event }, pid) => {
+    if (event === 'unit-started')
+      usedKib = Number(/VmSize:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  });
+  expect(usedKib).toBeGreaterThan(0);
+  folder = `${folder}-limited`;
+  await expectOnlyLargeFailed(await runWithTooLarge(`ulimit -v ${usedKib + 400 * 1024}`), 'MEMORY_EXHAUSTED');
+});
+
+test('a unit that the kernel kills for its memory fails alone: the worker lives', async ({ skip }) => {
+  const group = makeMemoryGroup() ?? skip('this user may make no control group with a limit of memory');
+  try {
+    await expectOnlyLargeFailed(await runWithTooLarge(`echo $$ > ${group}/cgroup.procs`), 'CHILD_KILLED');
+  } finally {
+    rmdirSync(group);
+  }
 });
 
 test('SIGTERM ends the work at once: no half output, no record, no process left', async () => {
@@ -225,6 +303,8 @@ test('a task that is no task, or whose record is taken, is refused with one sent
 test('an exception is told apart by who has to act', async () => {
   const schema = z.array(z.tuple([z.string(), z.string()]));
   expect(await fixture(rail, schema, 'classified')).toEqual([
+    ['MEMORY_EXHAUSTED', 'infrastructure'],
+    ['MEMORY_EXHAUSTED', 'infrastructure'],
     ['MEMORY_EXHAUSTED', 'infrastructure'],
     ['DISK_FULL', 'infrastructure'],
     ['FILE_SYSTEM', 'infrastructure'],

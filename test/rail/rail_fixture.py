@@ -67,6 +67,16 @@ def among(training: str, part_path: str, target: str) -> bool:
     return True
 
 
+def swollen(part_path: str, target: str, rows: str) -> bool:
+    """The first row so many times: a small file whose columns are large."""
+    first = pq.read_table(part_path).slice(0, 1)
+    batch = first.take(np.zeros(100_000, np.intp))
+    with pq.ParquetWriter(target, first.schema, compression="zstd") as writer:
+        for _ in range(int(rows) // len(batch)):
+            writer.write_table(batch)
+    return True
+
+
 def shuffle(source: str, target: str) -> bool:
     table = pq.read_table(source)
     pq.write_table(table.take(np.random.default_rng(7).permutation(len(table))), target)
@@ -388,7 +398,8 @@ def classified() -> list[list[str]]:
 
     from ponte_rail.failures import classify
 
-    raised = [MemoryError(), OSError(errno.ENOSPC, "no space"), OSError(errno.EIO, "input/output"), ValueError("odd")]
+    raised = [MemoryError(), OSError(errno.ENOMEM, "cannot allocate"), ValueError("Check failed: std::bad_alloc")]
+    raised += [OSError(errno.ENOSPC, "no space"), OSError(errno.EIO, "input/output"), ValueError("odd")]
     return [[error.code, error.kind] for error in (classify(each, "unit") for each in raised)]
 
 

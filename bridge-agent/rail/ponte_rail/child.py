@@ -78,6 +78,7 @@ def _in_child(work: Callable[[], Outcome], where: str, writer: int, mask: set[si
         if os.getppid() != parent:
             return  # it died before it could be watched
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _die_first()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -93,6 +94,15 @@ def _in_child(work: Callable[[], Outcome], where: str, writer: int, mask: set[si
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _die_first() -> None:
+    """Where the kernel has to kill for memory, the part that needs it goes, and never the worker with all the others."""
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
+    except OSError:
+        pass  # the child is still the larger of the two
 
 
 def _bytes_moved() -> tuple[int, int]:

@@ -57,6 +57,8 @@ def bad_environment(code: str, message: str) -> WorkerError:
 
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+_NO_MEMORY = "std::bad_alloc"
+"""What C++ says, and XGBoost passes on in an error of its own."""
 
 
 def classify(error: BaseException, where: str) -> WorkerError:
@@ -64,11 +66,15 @@ def classify(error: BaseException, where: str) -> WorkerError:
     if isinstance(error, WorkerError):
         return WorkerError(error.code, error.kind, f"{where}: {error.message}", error.exit_code)
     said = f"{type(error).__name__}: {error}"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _NO_MEMORY in said or _errno(error) == errno.ENOMEM:
         return WorkerError("MEMORY_EXHAUSTED", "infrastructure", f"{where}: {said}. Give the job more memory.")
-    if isinstance(error, OSError) and error.errno in _FULL_DISK:
+    if _errno(error) in _FULL_DISK:
         return WorkerError("DISK_FULL", "infrastructure", f"{where}: {said}. Free scratch space or raise the quota.")
     if isinstance(error, OSError):
         return WorkerError("FILE_SYSTEM", "infrastructure", f"{where}: {said}. Look at the node's scratch file system.")
     message = f"{where}: RAIL raised {said}. The traceback is in the job's log."
     return WorkerError("ALGORITHM_FAILED", "science", message)
+
+
+def _errno(error: BaseException) -> int | None:
+    return error.errno if isinstance(error, OSError) else None

@@ -128,6 +128,8 @@ def read_photometry(content: bytes, algorithm: Algorithm, what: FileKind, path: 
         file = pq.ParquetFile(pa.BufferReader(content))
         missing = [column for column in wanted if column not in file.schema_arrow.names]
         table = None if missing else file.read(columns=wanted, use_threads=False)
+    except pa.ArrowMemoryError:
+        raise
     except pa.ArrowException as error:
         message = f"the {what} {path} is not a readable Parquet file: {error}. Derive it again."
         raise bad_input(f"{what.upper()}_UNREADABLE", "science", message) from error

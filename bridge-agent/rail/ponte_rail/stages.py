@@ -67,6 +67,8 @@ def load_estimator(algorithm: Algorithm, model: bytes) -> Estimator:
         ranges = pickle.load(content)["magnitudeRanges"]
         stage._initialize_run()  # where BPZ reads its templates; RAIL's own run() does the same
         make_faster(stage)
+    except MemoryError:
+        raise
     except Exception as error:
         message = f"{algorithm.name} cannot use the model: {type(error).__name__}: {error}. Inform again."
         raise bad_input("MODEL_UNUSABLE", "science", message) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from ponte_rail.algorithm import Algorithm, read_algorithm, require_ancillary, require_packages
 from ponte_rail.child import ChildRunner, Stopped
 from ponte_rail.events import Events, quieten_rail
-from ponte_rail.failures import ExitCode, WorkerError, bad_task
+from ponte_rail.failures import ExitCode, WorkerError, bad_task, classify
 from ponte_rail.outputs import remove_leftovers
 from ponte_rail.record import Outcome, is_recorded, now, versions, write_record
 from ponte_rail.task import Task, Unit
@@ -44,6 +44,8 @@ class Worker:
             work = self._prepare(algorithm)
         except WorkerError as error:
             return self._fail_all(waiting, error, known_versions)
+        except MemoryError as error:
+            return self._fail_all(waiting, classify(error, "the start"), known_versions)
         gc.freeze()  # the collector would touch, and so copy, the pages that children share with the worker
         self._start_seconds = time.monotonic() - self._started
         self._start_cpu = time.process_time()
