@@ -11,7 +11,7 @@ import { sharedInputs } from '#bridge-agent/staging.ts';
 import { WorkLoop } from '#bridge-agent/work-loop.ts';
 import { isDigest } from '#core/digest.ts';
 
-/** A model or training set that no work used for so long leaves the cache; LIneA cleans its scratch weekly. */
+/** A model, training set or ancillary file that no work used for so long leaves the cache; LIneA cleans its scratch weekly. */
 const CACHE_MILLISECONDS = 7 * 24 * 3600 * 1000;
 
 /**

@@ -11,7 +11,7 @@ const EXTENSION = /\.(parquet|pkl|json)$/;
 
 /**
  * Where things lie on scratch, the file system that the agent's host shares with the compute nodes:
- * `cache/{sha256}.ext` for models and training sets, which many works read, and `work/{workKey}/{round}/` for the rest.
+ * `cache/{sha256}.ext` for models, training sets and ancillary files, which many works read, and `work/{workKey}/{round}/` for the rest.
  */
 export class Scratch {
   readonly root: string;

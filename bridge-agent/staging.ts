@@ -69,9 +69,11 @@ function extent(units: readonly TaskUnit[]) {
   return { rows: rows.reduce((sum, one) => sum + one, 0), units: units.length, largestUnitRows: Math.max(...rows) };
 }
 
-/** What several works may read, and the cache keeps: a training set, a model. */
+/** What several works may read, and the cache keeps: a training set, a model, ancillary files. */
 export function sharedInputs(message: JobMessage): readonly ObjectRef[] {
-  return [...('training' in message ? [message.training] : []), ...('model' in message ? [message.model] : [])];
+  const training = 'training' in message ? [message.training] : [];
+  const model = 'model' in message ? [message.model] : [];
+  return [...training, ...model, ...message.ancillary];
 }
 
 function unitsOf(message: JobMessage, batch: Batch | null): readonly TaskUnit[] {

@@ -128,6 +128,7 @@ function workerTask(work: Work, task: Task, batch: Batch | null, { configuration
     training: isTraining(message) ? cached(message.training) : null,
     heldOut: isTraining(message) ? message.heldOut : null,
     model: message.kind === 'inform' ? null : cached(message.model),
+    ancillary: message.ancillary.map((file) => ({ name: file.name, ...cached(file) })),
     units: task.units.map(({ unitId, attempt }) => {
       const part = parts.get(unitId);
       return {

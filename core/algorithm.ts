@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { ANCILLARY_KINDS } from '#core/ancillary.ts';
+import { ANCILLARY_KINDS, needAncillary } from '#core/ancillary.ts';
 import { type Canonical, type Digest, digestOf } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
-import { digestSchema, nameSchema } from '#core/job.ts';
+import { digestSchema, type NamedRef, nameSchema } from '#core/job.ts';
 import { BANDS } from '#core/profile.ts';
+import type { Table } from '#core/table.ts';
 
 /**
  * The version of what the worker itself does to magnitudes and p(z) (bridge-agent/rail/ponte_rail/treatment.py holds
@@ -146,14 +147,20 @@ export function configurationDigest(algorithm: Algorithm): Digest {
 }
 
 /**
- * Refuses an algorithm that needs an ancillary file of which no content has been agreed on.
- * @throws {InputError} `ANCILLARY_UNKNOWN`
+ * The registered files that an algorithm cannot run without, under its own names for them.
+ * @throws {InputError} `ANCILLARY_UNKNOWN` when no content has been agreed on, or it is not registered; `ANCILLARY_KIND`
  */
-export function requireAncillary({ name, ancillary }: Algorithm): void {
-  const missing = ancillary.find(({ sha256 }) => sha256 === null);
-  if (!missing) return;
-  throw new InputError(`the algorithm ${name} needs the ancillary file ${missing.name}, which has no content yet`, {
-    code: 'ANCILLARY_UNKNOWN',
-    hint: `Register it with \`ponte ancillary register\`, kind ${missing.kind}, and name its digest in schemas/algorithms/${name}.json. It is: ${missing.meaning}`,
-  });
+export async function registeredNeeds(table: Table, { name, ancillary }: Algorithm): Promise<NamedRef[]> {
+  const found: NamedRef[] = [];
+  for (const need of ancillary) {
+    if (need.sha256 === null) {
+      throw new InputError(`the algorithm ${name} needs the ancillary file ${need.name}, which has no content yet`, {
+        code: 'ANCILLARY_UNKNOWN',
+        hint: `Register it with \`ponte ancillary register\`, kind ${need.kind}, and name its digest in schemas/algorithms/${name}.json. It is: ${need.meaning}`,
+      });
+    }
+    const row = await needAncillary(table, need.sha256, [need.kind], `the algorithm ${name} (${need.name})`);
+    found.push({ name: need.name, ...row.object });
+  }
+  return found;
 }

@@ -6,7 +6,15 @@ import { readCampaign, readModel, requireApproval } from '#core/campaign-book.ts
 import { keptLevels } from '#core/degrade-order.ts';
 import type { Digest } from '#core/digest.ts';
 import { InvariantError } from '#core/errors.ts';
-import { type BatchPart, digestSchema, type JobMessage, nameSchema, objectRefSchema } from '#core/job.ts';
+import {
+  type BatchPart,
+  digestSchema,
+  type JobMessage,
+  type NamedRef,
+  nameSchema,
+  type ObjectRef,
+  objectRefSchema,
+} from '#core/job.ts';
 import { type Reservation, reserve } from '#core/ledger.ts';
 import { priceMicroUsd, type Usage } from '#core/price-book.ts';
 import type { ReleaseSpec } from '#core/release.ts';
@@ -65,6 +73,11 @@ export function algorithmVersion(spec: Omit<JobSpec, 'profile'>, algorithm: stri
   });
 }
 
+/** The registered files that an algorithm's jobs read besides. */
+export function ancillaryOf({ algorithms }: Pick<JobSpec, 'algorithms'>, algorithm: string): readonly NamedRef[] {
+  return algorithms[algorithm]?.ancillary ?? [];
+}
+
 /**
  * Turns an order into the message for the site, named by its content. An estimate needs a standing approval.
  *
@@ -87,6 +100,7 @@ export async function prepareJob(
     campaign: order.campaign,
     algorithm: order.algorithm,
     configurationDigest: version.configurationDigest,
+    ancillary: [...ancillaryOf(spec, order.algorithm)],
     outputPrefix: workPrefix(order.kind, workKey),
   });
   if (order.kind === 'inform') {
@@ -145,7 +159,7 @@ export interface JobInput {
 
 /** What the message's job reads; `parts` are those of an estimate. */
 export function jobInput(message: PreparedMessage, parts: readonly BatchPart[]): JobInput {
-  const files = message.kind === 'inform' ? [message.training] : [message.model];
+  const files: ObjectRef[] = [...message.ancillary, message.kind === 'inform' ? message.training : message.model];
   if (message.kind === 'validate') files.push(message.training);
   const bytes = [...files, ...parts.map((part) => part.skinny)].reduce((sum, file) => sum + file.sizeBytes, 0);
   return { units: Math.max(parts.length, 1), rows: parts.reduce((sum, part) => sum + part.rows, 0), bytes };

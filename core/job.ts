@@ -18,6 +18,10 @@ export const objectRefSchema = z.strictObject({
 });
 export type ObjectRef = z.infer<typeof objectRefSchema>;
 
+/** A registered ancillary file as a job reads it: the algorithm's name for what it needs, and the object. */
+export const namedRefSchema = objectRefSchema.extend({ name: nameSchema });
+export type NamedRef = z.infer<typeof namedRefSchema>;
+
 /** The seeded share of the training set that is kept out of `inform` and used by `validate`. */
 export const heldOutSchema = z.strictObject({ fraction: z.number().gt(0).lt(1), seed: z.int().nonnegative() });
 export type HeldOut = z.infer<typeof heldOutSchema>;
@@ -34,6 +38,8 @@ const jobBase = {
   algorithm: nameSchema,
   /** Digest of the registered configuration that the sender means; the agent refuses another one. */
   configurationDigest: digestSchema,
+  /** What the configuration needs of the ancillary store; most need nothing, and a message of an older sender says nothing. */
+  ancillary: z.array(namedRefSchema).default([]),
   /** Lake prefix, without a trailing slash, below which the agent puts what it returns. */
   outputPrefix: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/=-]{0,400}[A-Za-z0-9]$/),
 };
@@ -159,6 +165,8 @@ export interface WorkerTask {
   readonly training: { readonly path: string; readonly sha256: Digest } | null;
   readonly heldOut: HeldOut | null;
   readonly model: { readonly path: string; readonly sha256: Digest } | null;
+  /** The algorithm's ancillary files, each under the algorithm's own name for it. */
+  readonly ancillary: readonly { readonly name: string; readonly path: string; readonly sha256: Digest }[];
   readonly units: readonly {
     readonly unitId: Digest;
     /** The skinny part; null for `inform` and `validate`, which read `training`. */

@@ -4,7 +4,7 @@ import { breakersSchema } from '#core/breaker.ts';
 import { degradeSchema } from '#core/degrade-order.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
 import { headlineSchema } from '#core/headline.ts';
-import { digestSchema, heldOutSchema, nameSchema, objectRefSchema } from '#core/job.ts';
+import { digestSchema, heldOutSchema, namedRefSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 import { profileSchema } from '#core/profile.ts';
 import { recipeSchema } from '#core/recipe.ts';
 import type { Key } from '#core/table.ts';
@@ -102,6 +102,8 @@ export const releaseSpecSchema = z.strictObject({
       configurationDigest: digestSchema,
       secondsPerThousandRows: z.number().positive(),
       informSeconds: z.number().nonnegative(),
+      /** The registered files that its configuration names by their digests. */
+      ancillary: z.array(namedRefSchema).min(1).exactOptional(),
     }),
   ),
   /** The registered files that the profile and the recipe name by their digests. */

@@ -5,7 +5,7 @@ import type { Cloud } from '#cli/context.ts';
 import { ROOT } from '#cli/home.ts';
 import { readJson } from '#cli/operations/read-json.ts';
 import { withTrainingSet } from '#cli/operations/training-set.ts';
-import { type Algorithm, algorithmSchema, configurationDigest, requireAncillary } from '#core/algorithm.ts';
+import { type Algorithm, algorithmSchema, configurationDigest, registeredNeeds } from '#core/algorithm.ts';
 import { type AncillaryFile, ancillaryFile, needAncillary } from '#core/ancillary.ts';
 import { degradeProblem } from '#core/degrade-order.ts';
 import { sha256 } from '#core/digest.ts';
@@ -103,11 +103,12 @@ async function resolveSpec(cloud: Resolve, registration: Registration, folder: s
   const algorithms: ReleaseSpec['algorithms'] = {};
   for (const name of campaign.algorithms) {
     const algorithm: Algorithm = await readNamed('algorithms', name, algorithmSchema);
-    requireAncillary(algorithm);
+    const needs = await registeredNeeds(cloud.table, algorithm);
     algorithms[name] = {
       configurationDigest: configurationDigest(algorithm),
       secondsPerThousandRows: Number(algorithm.resources.secondsPerThousandRows),
       informSeconds: Number(algorithm.resources.informSeconds),
+      ...(needs.length > 0 ? { ancillary: needs } : {}),
     };
   }
   const training = join(folder, registration.trainingSet);

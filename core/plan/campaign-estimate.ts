@@ -48,7 +48,7 @@ export async function estimateCampaign(table: Table, spec: ReleaseSpec, campaign
     parts += own.length;
     for (const [algorithm, model] of models) {
       if (model && (await isEstimated(table, spec, algorithm, model, own))) continue;
-      inputs.push({ kind: 'estimate', algorithm, input: batchInput(own, model) });
+      inputs.push({ kind: 'estimate', algorithm, input: batchInput(spec, algorithm, own, model) });
     }
   }
   const stages: PlannedStage[] = [];

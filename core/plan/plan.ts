@@ -152,7 +152,7 @@ async function* planEstimates(
   for await (const batch of inBatches(releaseParts(table, release), partsPerBatch)) {
     number += 1;
     const parts = batch.map(batchPart);
-    const input = batchInput(parts, model);
+    const input = batchInput(spec, algorithm, parts, model);
     const done = model && !derives && (await isEstimated(table, spec, algorithm, model, parts));
     const inputs = known ? await changedInputs(table, release, known, batch) : [];
     const changes: readonly Change[] = known

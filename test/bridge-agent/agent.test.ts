@@ -75,6 +75,20 @@ describe('the bridge agent', () => {
     expect(result.outputs[0]?.key).toMatch(/\/model-[0-9a-f]{16}\.pkl$/);
   });
 
+  it('stages the ancillary files of a message by their digests, each under the algorithm’s name for it', async () => {
+    const site = newSite();
+    const templates = await site.cloud.put('ancillary/templates.json', ['a template']);
+    const message = await site.inform('model');
+    site.cloud.send({ ...message, ancillary: [{ name: 'templates', ...templates }] });
+    await runUntil(site, 'an answer', () => site.cloud.answers().length > 0);
+
+    const said = await site.cloud.lake.getBytes('work/model/logs.txt.gz');
+    const read = sha256(JSON.stringify(['a template']));
+    expect(templates.sha256).toBe(read);
+    expect(gunzipSync(said ?? '').toString()).toContain(`has the ancillary file templates ${read}`);
+    expect(existsSync(join(site.root, 'scratch', 'cache', `${read}.json`))).toBe(true);
+  });
+
   it('does repeated messages once, and answers every token that asked', async () => {
     const site = newSite();
     const message = await site.estimate('batch', [{ seconds: 0.5 }, {}]);

@@ -195,6 +195,7 @@ function common(name: string, workKey: Digest) {
     campaign: 'test',
     algorithm: 'bpz',
     configurationDigest: CONFIGURATION_DIGEST,
+    ancillary: [],
     outputPrefix: `work/${name}`,
   };
 }

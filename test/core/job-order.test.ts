@@ -5,7 +5,7 @@ import { decide, requestApproval } from '#core/approval.ts';
 import { openCampaign, writeModel } from '#core/campaign-book.ts';
 import { sha256 } from '#core/digest.ts';
 import { type BatchPart, jobMessageSchema, messageFields } from '#core/job.ts';
-import { admit, findWork, type JobOrder, jobOrderSchema, prepareJob, worstCase } from '#core/job-order.ts';
+import { admit, findWork, type JobOrder, jobInput, jobOrderSchema, prepareJob, worstCase } from '#core/job-order.ts';
 import { openLedger, readLedger } from '#core/ledger.ts';
 import type { ReleaseSpec } from '#core/release.ts';
 import { workKeyOf, workPrefix } from '#core/work.ts';
@@ -167,6 +167,20 @@ describe('prepareJob', () => {
         .sort(),
     );
     expect(message.outputPrefix).toBe(workPrefix(order.kind, workKey));
+  });
+
+  it.each([inform, validate, estimate])('names the ancillary files of the algorithm: $kind', async (order) => {
+    const { bpz, ...others } = sampleSpec.algorithms;
+    const ancillary = [{ name: 'templates', ...ref('templates') }];
+    const spec = bpz ? { ...sampleSpec, algorithms: { ...others, bpz: { ...bpz, ancillary } } } : sampleSpec;
+    const { message } = await prepareJob(table, spec, order, parts);
+    const without = await prepareJob(table, sampleSpec, order, parts);
+
+    expect([message.ancillary, without.message.ancillary]).toEqual([ancillary, []]);
+    expect(jobInput(message, parts).bytes).toBe(jobInput(without.message, parts).bytes + 1);
+    // What an older cloud sent, or an agent has in its journal.
+    const { ancillary: _none, ...older } = { ...without.message, taskToken: 'token' };
+    expect(jobMessageSchema.parse(older)).toEqual({ ...without.message, taskToken: 'token' });
   });
 
   it('does not estimate without a standing approval', async () => {

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type Algorithm, algorithmSchema, configurationDigest, requireAncillary } from '#core/algorithm.ts';
+import { MemoryTable } from '#adapters/memory-table.ts';
+import { type Algorithm, algorithmSchema, configurationDigest, registeredNeeds } from '#core/algorithm.ts';
+import { recordAncillary } from '#core/ancillary.ts';
 import { canonicalJson, sha256 } from '#core/digest.ts';
 import { run } from '#local/process.ts';
 import { RAIL_FOLDER } from '#local/rail-environment.ts';
@@ -97,10 +99,31 @@ test('an algorithm that fits again on every slice is refused in both languages',
   expect(await python(program, rail.folder)).toMatch(/ALGORITHM_INVALID .*fits its scaler again on every slice/);
 });
 
-test('an algorithm whose ancillary file has no content yet is refused, with what to register', () => {
-  expect(() => requireAncillary(readAlgorithm('bpz'))).not.toThrow();
-  const refusal = expect.objectContaining({ code: 'ANCILLARY_UNKNOWN', hint: expect.stringContaining('lephare.json') });
-  expect(() => requireAncillary(readAlgorithm('lephare'))).toThrow(refusal);
+test('the ancillary files of an algorithm are registered, or it is refused with what to register', async () => {
+  const table = new MemoryTable();
+  const lephare = readAlgorithm('lephare');
+  const [need] = lephare.ancillary;
+  if (!need) throw new Error('lephare needs nothing');
+  const content = need.sha256 ?? sha256('templates');
+  const agreed: Algorithm = { ...lephare, ancillary: [{ ...need, sha256: content }] };
+
+  expect(await registeredNeeds(table, readAlgorithm('bpz'))).toEqual([]);
+  await expect(registeredNeeds(table, { ...lephare, ancillary: [{ ...need, sha256: null }] })).rejects.toMatchObject({
+    code: 'ANCILLARY_UNKNOWN',
+    hint: expect.stringContaining('lephare.json'),
+  });
+  await expect(registeredNeeds(table, agreed)).rejects.toMatchObject({
+    code: 'ANCILLARY_UNKNOWN',
+    message: expect.stringContaining('the algorithm lephare (lephare-data) needs the ancillary file'),
+  });
+
+  const object = { key: `ancillary/${content}.tar`, sha256: content, sizeBytes: 5 };
+  const about = { title: 'T', source: 'S', licence: 'MIT', fileName: 'd.tar', registeredAt: '', registeredBy: 'ana' };
+  await recordAncillary(table, { name: 'data', kind: 'templates', ...about, object });
+  expect(await registeredNeeds(table, agreed)).toEqual([{ name: 'lephare-data', ...object }]);
+  await expect(
+    registeredNeeds(table, { ...lephare, ancillary: [{ ...need, kind: 'filters', sha256: content }] }),
+  ).rejects.toMatchObject({ code: 'ANCILLARY_KIND' });
 });
 
 test('canonical JSON is one text in both languages', async () => {

@@ -93,6 +93,7 @@ export async function makeTask(
     training: options.training ? await reference(options.training) : null,
     heldOut: options.training ? { fraction: 0.1, seed: 42 } : null,
     model: options.model ? await reference(options.model) : null,
+    ancillary: [],
     units,
   });
   await mkdir(options.folder, { recursive: true });

@@ -98,6 +98,9 @@ def run_unit(task: dict, unit: dict) -> None:
 
 def main() -> None:
     task = json.loads(Path(sys.argv[1]).read_text())
+    for file in task["ancillary"]:
+        digest = hashlib.sha256(Path(file["path"]).read_bytes()).hexdigest()
+        print(f"has the ancillary file {file['name']} {digest}", flush=True)
     for unit in task["units"]:
         if not os.path.exists(unit["exitRecord"]):
             run_unit(task, unit)
