@@ -67,6 +67,17 @@ def among(training: str, part_path: str, target: str) -> bool:
     return True
 
 
+def damaged(part_path: str, folder: str) -> bool:
+    """What may be wrong with a part, a file each."""
+    table, content = pq.read_table(part_path), Path(part_path).read_bytes()
+    Path(folder, "truncated.parquet").write_bytes(content[: len(content) // 2])
+    Path(folder, "text.parquet").write_text("objectId,mag_u\n1,24\n")
+    Path(folder, "no-bytes.parquet").write_bytes(b"")
+    pq.write_table(table.drop_columns(["magerr_z"]), Path(folder, "no-column.parquet"))
+    pq.write_table(table.slice(0, 0), Path(folder, "no-rows.parquet"))
+    return True
+
+
 def swollen(part_path: str, target: str, rows: str) -> bool:
     """The first row so many times: a small file whose columns are large."""
     first = pq.read_table(part_path).slice(0, 1)
@@ -439,6 +450,82 @@ def trap(path: str, evidence: str) -> bool:
 
     Path(path).write_bytes(pickle.dumps(Trap()))
     return True
+
+
+def unusable(training: str, folder: str, *models: str) -> dict[str, dict[str, list[str] | None]]:
+    """By algorithm and by what is wrong with its training set or its model: code, kind and message, null for no error.
+    `models` are those of all algorithms, as NAME=PATH. Each case has a child of its own, as the worker would run it."""
+    from ponte_rail.algorithm import read_algorithm
+    from ponte_rail.child import ChildRunner
+    from ponte_rail.record import Outcome
+    from ponte_rail.stages import import_algorithm, load_estimator
+    from ponte_rail.task import FileRef, HeldOut, Task, Unit
+    from ponte_rail.units import Work
+
+    sound = {name: Path(path).read_bytes() for name, path in (each.split("=", 1) for each in models)}
+    trainings = _bad_trainings(training)
+    found: dict[str, dict[str, list[str] | None]] = {}
+
+    def told(name: str, work: Callable[[], Outcome]) -> list[str] | None:
+        outcome = ChildRunner().run(work, name)
+        assert isinstance(outcome, Outcome)
+        return [outcome.error.code, outcome.error.kind, outcome.error.message] if outcome.error else None
+
+    def load(name: str, model: bytes) -> Outcome:
+        load_estimator(read_algorithm(name), model)
+        return Outcome()
+
+    names = list(sound)
+    for index, name in enumerate(names):
+        algorithm = read_algorithm(name)
+        import_algorithm(algorithm)
+        found[name] = {}
+        for what, content in trainings.items():
+            reference = FileRef(Path(f"{what}.parquet"), "")
+            task = Task("inform", "", name, "", 1, False, True, False, reference, HeldOut(0.1, 42), None, ())
+            unit = Unit("0" * 64, None, Path(folder, name, what), Path(folder, name, what, "exit.json"))
+            work = Work(task, algorithm, "attempt", None, content)
+            found[name][what] = told(name, lambda work=work, unit=unit: work.run(unit))
+        own, other = sound[name], sound[names[index - 1]]
+        bad = {"truncated model": own[: len(own) // 2], "model cut at its end": own[:-4], "no pickle": b"model"}
+        bad |= {"empty model": b"", "model of another algorithm": other}
+        for what, content in bad.items():
+            found[name][what] = told(name, lambda content=content, name=name: load(name, content))
+        found[name]["sound model"] = told(name, lambda name=name: load(name, sound[name]))
+    return found
+
+
+def _bad_trainings(training: str) -> dict[str, bytes]:
+    table = pq.read_table(training).slice(0, 200)
+
+    def written(table: pa.Table) -> bytes:
+        target = pa.BufferOutputStream()
+        pq.write_table(table, target)
+        return target.getvalue().to_pybytes()
+
+    def replaced(names: list[str], value: float | None) -> pa.Table:
+        changed = table
+        for name in names:
+            column = pa.array([value] * len(table), table.schema.field(name).type)
+            changed = changed.set_column(table.column_names.index(name), name, column)
+        return changed
+
+    content = written(table)
+    magnitudes = [name for name in table.column_names if name.startswith("mag")]
+    return {
+        "truncated training": content[: len(content) // 2],
+        "empty training file": b"",
+        "no Parquet training": b"redshift,mag_u\n0.5,24\n",
+        "training without redshift": written(table.drop_columns(["redshift"])),
+        "training without a band": written(table.drop_columns(["mag_r"])),
+        "training without rows": written(table.slice(0, 0)),
+        "training of one row": written(table.slice(0, 1)),
+        "training with repeated ids": written(pa.concat_tables([table, table])),
+        "training without known redshifts": written(replaced(["redshift"], None)),
+        "training beyond the grid": written(replaced(["redshift"], 9.0)),
+        "training of three rows": written(table.slice(0, 3)),
+        "training without measurements": written(replaced(magnitudes, None)),
+    }
 
 
 if __name__ == "__main__":

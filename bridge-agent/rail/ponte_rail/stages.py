@@ -63,8 +63,9 @@ def load_estimator(algorithm: Algorithm, model: bytes) -> Estimator:
     stage = _make_stage(algorithm, algorithm.estimator, algorithm.estimate_parameters, {"output_mode": "return"})
     try:
         content = BytesIO(model)
-        stage.open_model(model=pickle.load(content))
-        ranges = pickle.load(content)["magnitudeRanges"]
+        trained, ours = pickle.load(content), pickle.load(content)
+        _require_own(algorithm, ours)
+        stage.open_model(model=trained)
         stage._initialize_run()  # where BPZ reads its templates; RAIL's own run() does the same
         make_faster(stage)
     except MemoryError:
@@ -72,12 +73,19 @@ def load_estimator(algorithm: Algorithm, model: bytes) -> Estimator:
     except Exception as error:
         message = f"{algorithm.name} cannot use the model: {type(error).__name__}: {error}. Inform again."
         raise bad_input("MODEL_UNUSABLE", "science", message) from error
-    return Estimator(stage, ranges)
+    return Estimator(stage, ours["magnitudeRanges"])
+
+
+def _require_own(algorithm: Algorithm, ours: dict[str, Any]) -> None:
+    """Some stages take anything for a model, and answer with it. Models made before they said whose they are pass."""
+    name = ours.get("algorithm", algorithm.name)
+    if name != algorithm.name:
+        raise ValueError(f"it was trained for {name}")
 
 
 def inform(algorithm: Algorithm, training: Photometry, model: Path) -> None:
     """Trains on all rows given and leaves the pickled model at `model`: RAIL's pickle, which RAIL reads as ever, and
-    after it, in the same file, one of ours with the magnitudes of the training set.
+    after it, in the same file, one of ours with the magnitudes of the training set and the algorithm's name.
 
     Equal training sets give equal models: the generators that nobody else seeds are seeded from the configuration.
     """
@@ -87,7 +95,7 @@ def inform(algorithm: Algorithm, training: Photometry, model: Path) -> None:
     with _seeded(int(algorithm.digest[:8], 16)):
         stage.inform({**training.columns, "redshift": training.redshift})
     with model.open("ab") as file:
-        pickle.dump({"magnitudeRanges": ranges}, file)
+        pickle.dump({"magnitudeRanges": ranges, "algorithm": algorithm.name}, file)
 
 
 @contextmanager

@@ -55,6 +55,8 @@ class Work:
         sample = inside_grid(with_redshift(kept), self.algorithm)
         if len(sample) == 0:
             raise WorkerError("TRAINING_EMPTY", "science", "no training row has a redshift inside the grid")
+        if (sample.flags & Flag.NOTHING_DETECTED).all():
+            raise WorkerError("TRAINING_EMPTY", "science", "no training row has a usable magnitude")
         read = clock.lap()
         # RAIL wants the name it trains into to end in .pkl, and prefixes it with inprogress_ while it writes.
         trained = temporary_name(unit.output_dir, self.attempt_id, "trained.pkl")
