@@ -459,7 +459,6 @@ def unusable(training: str, folder: str, *models: str) -> dict[str, dict[str, li
     from ponte_rail.child import ChildRunner
     from ponte_rail.record import Outcome
     from ponte_rail.stages import import_algorithm, load_estimator
-    from ponte_rail.task import FileRef, HeldOut, Task, Unit
     from ponte_rail.units import Work
 
     sound = {name: Path(path).read_bytes() for name, path in (each.split("=", 1) for each in models)}
@@ -481,11 +480,9 @@ def unusable(training: str, folder: str, *models: str) -> dict[str, dict[str, li
         import_algorithm(algorithm)
         found[name] = {}
         for what, content in trainings.items():
-            reference = FileRef(Path(f"{what}.parquet"), "")
-            task = Task("inform", "", name, "", 1, False, True, False, reference, HeldOut(0.1, 42), None, ())
-            unit = Unit("0" * 64, None, Path(folder, name, what), Path(folder, name, what, "exit.json"))
+            task = _inform_task(algorithm, Path(folder, name, what))
             work = Work(task, algorithm, "attempt", None, content)
-            found[name][what] = told(name, lambda work=work, unit=unit: work.run(unit))
+            found[name][what] = told(name, lambda work=work, task=task: work.run(task.units[0]))
         own, other = sound[name], sound[names[index - 1]]
         bad = {"truncated model": own[: len(own) // 2], "model cut at its end": own[:-4], "no pickle": b"model"}
         bad |= {"empty model": b"", "model of another algorithm": other}
@@ -493,6 +490,19 @@ def unusable(training: str, folder: str, *models: str) -> dict[str, dict[str, li
             found[name][what] = told(name, lambda content=content, name=name: load(name, content))
         found[name]["sound model"] = told(name, lambda name=name: load(name, sound[name]))
     return found
+
+
+def _inform_task(algorithm: Any, folder: Path) -> Any:
+    from ponte_rail.task import read_task
+
+    folder.mkdir(parents=True)
+    unit = {"unitId": "0" * 64, "input": None, "outputDir": str(folder), "exitRecord": str(folder / "exit.json")}
+    training = {"path": str(folder / "training.parquet"), "sha256": "0" * 64}
+    task = {"version": 1, "kind": "inform", "workKey": "0" * 64, "algorithm": algorithm.name, "threads": 1}
+    task |= {"configurationDigest": algorithm.digest, "training": training, "heldOut": {"fraction": 0.1, "seed": 42}}
+    path = folder / "task.json"
+    path.write_text(json.dumps(task | {"model": None, "units": [unit]}))
+    return read_task(path)
 
 
 def _bad_trainings(training: str) -> dict[str, bytes]:
