@@ -2,7 +2,7 @@
 
     python rail_today.py parts RELEASE_FOLDER FOLDER ROWS,...   parts of so many rows as Parquet and as HDF5
     python rail_today.py start CONFIGURATION                      imports the algorithm and ends
-    python rail_today.py estimate CONFIGURATION MODEL INPUT OUTPUT
+    python rail_today.py estimate CONFIGURATION MODEL INPUT OUTPUT    leaves its seconds of I/O in OUTPUT.json
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import importlib
 import json
 import os
 import sys
+import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +64,33 @@ def estimate(configuration: str, model: str, source: str, target: str) -> None:
     known = {name: value for name, value in wanted.items() if name in stage.config_options}
     common = {"model": model, "input": source, "output": target, "hdf5_groupname": "photometry", "id_col": "id"}
     run = stage.make_stage(name="today", **known, **common)
+    seconds = _timed_io(run)
     run.run()
     run.finalize()
+    Path(f"{target}.json").write_text(json.dumps({"ioSeconds": sum(seconds)}))
+
+
+def _timed_io(stage: Any) -> list[float]:
+    """Wall seconds of each of the stage's reads and writes, as they come."""
+    from rail.core.data import DataHandle
+
+    seconds: list[float] = []
+
+    def timed(function: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            started = time.monotonic()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                seconds.append(time.monotonic() - started)
+
+        return call
+
+    for name in ("initialize_write", "write_chunk", "finalize_write"):
+        setattr(DataHandle, name, timed(getattr(DataHandle, name)))
+    slices = stage.input_iterator
+    stage.input_iterator = lambda *args, **kwargs: iter(timed(partial(next, slices(*args, **kwargs), None)), None)
+    return seconds
 
 
 if __name__ == "__main__":
