@@ -9,10 +9,11 @@ import { run } from '#local/process.ts';
 import { ensureRailEnvironment } from '#local/rail-environment.ts';
 import {
   algorithmsFolder,
+  fixture,
   makeTask,
   type Rail,
   readRecord,
-  runnableAlgorithms,
+  registeredAlgorithms,
   runWorker,
   trainModel,
 } from '#test/rail/rail-worker.ts';
@@ -38,10 +39,10 @@ function readOptions(options: readonly string[]) {
   const number = (name: string, otherwise: number) =>
     Number(options.find((option) => option.startsWith(`${name}=`))?.split('=')[1] ?? otherwise);
   const named = options.filter((option) => !option.includes('=')).flatMap((option) => option.split(','));
-  const unknown = named.find((name) => !runnableAlgorithms.includes(name));
-  if (unknown) throw new Error(`${unknown} is not among ${runnableAlgorithms.join(', ')}`);
+  const unknown = named.find((name) => !registeredAlgorithms.includes(name));
+  if (unknown) throw new Error(`${unknown} is not among ${registeredAlgorithms.join(', ')}`);
   return {
-    algorithms: named.length > 0 ? named : runnableAlgorithms,
+    algorithms: named.length > 0 ? named : registeredAlgorithms,
     rows: number('rows', 2_000),
     parts: number('parts', 10),
     trained: number('trained', 2_000),
@@ -68,9 +69,11 @@ export const bench: Bench = {
 async function compare(bench: BenchRun, rail: Rail, algorithm: string, options: Options): Promise<void> {
   const model = await trainModel(rail, algorithm, options.trained);
   const file = (part: number, ending: string) => join(rail.folder, `part-${part}.${ending}`);
+  const schema = z.record(z.string(), z.string());
+  const folders = algorithm === 'lephare' ? await fixture(rail, schema, 'lay_out_lephare', model, rail.folder) : {};
   const today = (...args: readonly string[]) => {
     const argv = [rail.python, '-W', 'ignore', SCRIPT, ...args] as const;
-    return measure({ argv: [...argv], env: { ...rail.env, ...ONE_THREAD } });
+    return measure({ argv: [...argv], env: { ...rail.env, ...ONE_THREAD, ...folders } });
   };
   const configuration = join(algorithmsFolder, `${algorithm}.json`);
   const started = await today('start', configuration);

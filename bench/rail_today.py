@@ -61,6 +61,8 @@ def estimate(configuration: str, model: str, source: str, target: str) -> None:
     }
     if registered["slicing"] == "fixed":
         wanted["chunk_size"] = registered["chunkSize"]
+    if "RUN_DIR" in os.environ:  # LePHARE's library, of which RAIL's model knows the place
+        wanted["run_dir"] = os.environ["RUN_DIR"]
     known = {name: value for name, value in wanted.items() if name in stage.config_options}
     common = {"model": model, "input": source, "output": target, "hdf5_groupname": "photometry", "id_col": "id"}
     run = stage.make_stage(name="today", **known, **common)

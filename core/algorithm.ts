@@ -107,7 +107,8 @@ export const algorithmSchema = z.strictObject({
   referenceData: z.enum(['bpz']).nullable(),
   /** Registered ancillary files that it cannot run without: what for, of which kind, and which content. */
   ancillary: z.array(ancillaryNeedSchema),
-  parameters: z.record(z.string().regex(/^[a-z][a-z0-9_]*$/), parameterSchema),
+  /** By RAIL's names; LePHARE's own are `lephare.Z_STEP` and their like. */
+  parameters: z.record(z.string().regex(/^[a-z][a-z0-9_]*(\.[A-Z][A-Z0-9_]*)?$/), parameterSchema),
   resources: z.strictObject({
     memoryMb: z.int().positive(),
     secondsPerThousandRows: decimalSchema,

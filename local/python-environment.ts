@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { sha256 } from '#core/digest.ts';
 import { run } from '#local/process.ts';
 
@@ -53,6 +53,23 @@ export async function ensurePythonEnvironment(spec: PythonEnvironmentSpec): Prom
   await writeFile(stamp, lockDigest);
   spec.log(`  "${spec.name}" is ready after ${((Date.now() - started) / 1000).toFixed(1)} s`);
   return { python, lockDigest };
+}
+
+/**
+ * Downloads the source package that `requirements` pins, by version and digest, from where the environments come from.
+ * Its own build tools are installed for the while, apart, because pip asks every source package what it depends on.
+ */
+export async function downloadSource(options: {
+  readonly home: string;
+  readonly requirements: string;
+  /** Its name, as in `requirements`: no built package is taken in its place. */
+  readonly package: string;
+  readonly folder: string;
+  readonly log: (line: string) => void;
+}): Promise<void> {
+  const pip = join(dirname(await ensureInstaller(options.home, options.log)), 'pip');
+  const only = ['--no-deps', '--no-binary', options.package, '--require-hashes', '-r', options.requirements];
+  await run([pip, 'download', '--quiet', '--disable-pip-version-check', ...only, '-d', options.folder]);
 }
 
 /** `PONTE_PYTHON` names another interpreter than the `python3` on the PATH; 3.11 or newer. */

@@ -9,9 +9,12 @@ import { MemoryObjectStore } from '#adapters/memory-object-store.ts';
 import { MemoryTable } from '#adapters/memory-table.ts';
 import { writeSkinnyParts } from '#adapters/skinny-writer.ts';
 import { registerRelease } from '#cli/operations/register-release.ts';
+import { algorithmSchema } from '#core/algorithm.ts';
+import { recordAncillary } from '#core/ancillary.ts';
 import { readRelease } from '#core/chunk-book.ts';
 import { asDigest } from '#core/digest.ts';
 import { quoteLiteral } from '#core/sql.ts';
+import lephare from '#schemas/algorithms/lephare.json' with { type: 'json' };
 
 /** A survey that no file of the repository knows: fluxes in two bands, a sentinel of its own, names of its own. */
 const PROFILE = {
@@ -153,4 +156,24 @@ test.each([
     message: expect.stringContaining(words),
   });
   await expect(readRelease(cloud.table, 'invented-bad')).rejects.toMatchObject({ code: 'RELEASE_UNKNOWN' });
+});
+
+test('an algorithm whose ancillary file is not registered is refused; once it is, the release says where it lies', async () => {
+  const campaign = { ...REGISTRATION.campaign, algorithms: ['lephare', 'fzboost'] };
+  const registration = { ...REGISTRATION, release: 'invented-2', campaign };
+  await expect(register(registration)).rejects.toMatchObject({
+    code: 'ANCILLARY_UNKNOWN',
+    message: expect.stringContaining('the algorithm lephare (lephare-data) needs the ancillary file'),
+    hint: expect.stringContaining('ponte ancillary register'),
+  });
+
+  const [need] = algorithmSchema.parse(lephare).ancillary;
+  if (!need?.sha256) throw new Error('lephare names no content');
+  const object = { key: `ancillary/${need.sha256}.tar`, sha256: need.sha256, sizeBytes: 7 };
+  const about = { title: 'T', source: 'S', licence: 'MIT', fileName: 'd.tar', registeredAt: '', registeredBy: 'ana' };
+  await recordAncillary(cloud.table, { name: 'data', kind: 'templates', ...about, object });
+  expect(await register(registration)).toMatchObject({ outcome: 'registered' });
+  const { spec } = await readRelease(cloud.table, 'invented-2');
+  expect(spec.algorithms.lephare).toMatchObject({ ancillary: [{ name: 'lephare-data', ...object }] });
+  expect(spec.algorithms.fzboost).not.toHaveProperty('ancillary');
 });

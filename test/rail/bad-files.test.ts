@@ -9,9 +9,9 @@ import {
   prepareRail,
   type Rail,
   readRecord,
-  runnableAlgorithms,
+  registeredAlgorithms,
   runWorker,
-  trainModel,
+  trainedModel,
 } from './rail-worker.ts';
 
 const ROWS = 40;
@@ -59,13 +59,13 @@ beforeAll(async () => {
   rail = await prepareRail('bad-files');
   const part = await makePart(rail, 'part.parquet', 0, ROWS);
   await fixture(rail, z.literal(true), 'damaged', part, rail.folder);
-  for (const algorithm of runnableAlgorithms) models.set(algorithm, await trainModel(rail, algorithm, 300));
+  for (const algorithm of registeredAlgorithms) models.set(algorithm, await trainedModel(rail, algorithm, 300));
   const schema = z.record(z.string(), z.record(z.string(), z.tuple([z.string(), z.string(), z.string()]).nullable()));
   const pairs = [...models].map(([name, path]) => `${name}=${path}`);
   told = await fixture(rail, schema, 'unusable', rail.demo.trainingPath, join(rail.folder, 'unusable'), ...pairs);
-}, 300_000);
+}, 600_000);
 
-describe.each(runnableAlgorithms)('%s on bad files', (algorithm) => {
+describe.each(registeredAlgorithms)('%s on bad files', (algorithm) => {
   test('each fails its part alone, in one warm task, and the parts around it are alike to the byte', {
     timeout: 60_000,
   }, async () => {

@@ -1,14 +1,16 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { fileDigest } from '#adapters/file-digest.ts';
 import { type Algorithm, algorithmSchema, configurationDigest } from '#core/algorithm.ts';
 import { sha256 } from '#core/digest.ts';
 import { type ExitRecord, exitRecordSchema, type WorkerTask } from '#core/job.ts';
 import { makeDemoData } from '#local/demo-data.ts';
+import { ensureLephareArchive, type LephareArchive } from '#local/lephare-archive.ts';
 import { run } from '#local/process.ts';
-import { ensureRailEnvironment } from '#local/rail-environment.ts';
+import { ensureRailEnvironment, RAIL_FOLDER } from '#local/rail-environment.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 const home = join(repository, '.ponte');
@@ -16,14 +18,10 @@ const log = (line: string) => console.log(line);
 
 export const algorithmsFolder = join(repository, 'schemas', 'algorithms');
 
-/** The registered algorithms, and those of them that need no file that is still to be registered. */
+/** The registered algorithms. */
 export const registeredAlgorithms = readdirSync(algorithmsFolder)
   .filter((file) => file.endsWith('.json'))
   .map((file) => file.replace('.json', ''));
-export const runnableAlgorithms = registeredAlgorithms.filter((name) =>
-  readAlgorithm(name).ancillary.every(({ sha256 }) => sha256 !== null),
-);
-
 export function readAlgorithm(name: string): Algorithm {
   return algorithmSchema.parse(JSON.parse(readFileSync(join(algorithmsFolder, `${name}.json`), 'utf8')));
 }
@@ -42,7 +40,9 @@ export type Rail = Awaited<ReturnType<typeof prepareRail>>;
 /** Runs a command of rail_fixture.py and resolves with the JSON it prints. */
 export async function fixture<T>(rail: Rail, schema: z.ZodType<T>, ...args: readonly string[]): Promise<T> {
   const script = join(import.meta.dirname, 'rail_fixture.py');
-  const output = await run([rail.python, '-W', 'ignore', script, ...args], { env: rail.env });
+  const ofLephare = args.some((arg) => /^(lephare|lephare=.*|lay_out_lephare)$/.test(arg));
+  const env = ofLephare ? { ...rail.env, LEPHARE_ARCHIVE: (await lephareArchive()).path } : rail.env;
+  const output = await run([rail.python, '-W', 'ignore', script, ...args], { env });
   return schema.parse(JSON.parse(output));
 }
 
@@ -93,13 +93,29 @@ export async function makeTask(
     training: options.training ? await reference(options.training) : null,
     heldOut: options.training ? { fraction: 0.1, seed: 42 } : null,
     model: options.model ? await reference(options.model) : null,
-    ancillary: [],
+    ancillary: await ancillaryOf(options.algorithm),
     units,
   });
   await mkdir(options.folder, { recursive: true });
   const path = join(options.folder, 'task.json');
   await writeFile(path, JSON.stringify(task));
   return { path, task };
+}
+
+let archive: Promise<LephareArchive> | undefined;
+
+/** LePHARE's data, the one ancillary file that an algorithm needs, packed once on this machine. */
+export function lephareArchive(): Promise<LephareArchive> {
+  archive ??= ensureRailEnvironment({ home, log }).then(({ python }) =>
+    ensureLephareArchive({ home, python, folder: join(home, 'ancillary'), log }),
+  );
+  return archive;
+}
+
+async function ancillaryOf(algorithm: string): Promise<WorkerTask['ancillary']> {
+  return await Promise.all(
+    readAlgorithm(algorithm).ancillary.map(async ({ name }) => ({ name, ...(await lephareArchive()) })),
+  );
 }
 
 const eventSchema = z.looseObject({ event: z.string(), unitId: z.string().optional() });
@@ -165,4 +181,26 @@ export async function trainModel(rail: Rail, algorithm: string, rows: number): P
   const ended = await runWorker(rail, path);
   if (ended.code !== 0) throw new Error(ended.stderr);
   return outputOf(await readRecord(task), 'model');
+}
+
+/**
+ * The same, of a model that another test may have trained: LePHARE takes more than a minute. What makes a model is in
+ * its name here, the worker's own code included.
+ */
+export async function trainedModel(rail: Rail, algorithm: string, rows: number): Promise<string> {
+  const sources = (await readdir(join(RAIL_FOLDER, 'ponte_rail'))).filter((name) => name.endsWith('.py')).sort();
+  const files = [
+    join(RAIL_FOLDER, 'requirements.txt'),
+    ...sources.map((name) => join(RAIL_FOLDER, 'ponte_rail', name)),
+  ];
+  const contents = await Promise.all([rail.demo.trainingPath, ...files].map(fileDigest));
+  const name = sha256([configurationDigest(readAlgorithm(algorithm)), rows, ...contents].join());
+  const folder = join(home, 'test-rail', 'models');
+  const path = join(folder, `${name}.pkl`);
+  if (existsSync(path)) return path;
+  const trained = await trainModel(rail, algorithm, rows);
+  await mkdir(folder, { recursive: true });
+  await copyFile(trained, `${path}.${process.pid}`);
+  await rename(`${path}.${process.pid}`, path);
+  return path;
 }

@@ -207,12 +207,14 @@ def _run_plainly(algorithm: str, model: str, table: pa.Table, folder: str) -> An
     import h5py
     import tables_io
 
-    columns, float_type = {"id": table["objectId"].to_numpy()}, _registered(algorithm)["floatType"]
+    registered = _registered(algorithm)
+    columns, float_type = {"id": table["objectId"].to_numpy()}, registered["floatType"]
+    undetected = {name: np.float32(registered["nonDetection"][name]) for name in ("magnitude", "error")}
     for band in BANDS:
         value = table[f"mag_{band}"].to_numpy()
         missing = np.isnan(value)
-        columns[f"mag_{band}"] = np.where(missing, np.float32(99), value).astype(float_type)
-        error = np.where(missing, np.float32(1), table[f"magerr_{band}"].to_numpy())
+        columns[f"mag_{band}"] = np.where(missing, undetected["magnitude"], value).astype(float_type)
+        error = np.where(missing, undetected["error"], table[f"magerr_{band}"].to_numpy())
         columns[f"magerr_{band}"] = error.astype(float_type)
     tables_io.write({"photometry": columns}, f"{folder}/in.hdf5")
     stage = _estimator(algorithm, model, f"{folder}/in.hdf5", f"{folder}/out.hdf5")
@@ -226,6 +228,11 @@ def _estimator(algorithm: str, model: str, source: str, target: str) -> Any:
     import importlib
 
     registered = _registered(algorithm)
+    extra: dict[str, str] = {}
+    if algorithm == "lephare":
+        folders = lay_out_lephare(model, os.path.dirname(os.path.abspath(source)))
+        extra = {"run_dir": folders.pop("RUN_DIR")}
+        os.environ |= folders
     stage = getattr(importlib.import_module(registered["rail"]["module"]), registered["rail"]["estimator"])
     wanted: dict[str, Any] = {
         "bands": [f"mag_{band}" for band in BANDS],
@@ -237,7 +244,25 @@ def _estimator(algorithm: str, model: str, source: str, target: str) -> Any:
     common = {"model": model, "input": source, "output": target, "hdf5_groupname": "photometry", "id_col": "id"}
     common["chunk_size"] = registered["chunkSize"] if registered["slicing"] == "fixed" else 1_000_000
     known = {name: value for name, value in wanted.items() if name in stage.config_options}
-    return stage.make_stage(name="plain", **known, **common)
+    return stage.make_stage(name="plain", **known, **common, **extra)
+
+
+def lay_out_lephare(model: str, folder: str) -> dict[str, str]:
+    """LePHARE's data as they are registered, and the library behind RAIL's pickle: where its two variables and RAIL's
+    own run_dir are to point."""
+    import pickle
+    import tarfile
+
+    with tarfile.open(os.environ["LEPHARE_ARCHIVE"]) as archive:
+        archive.extractall(f"{folder}/data", filter="data")
+    with open(model, "rb") as file:
+        pickle.load(file)
+        library = pickle.load(file)["library"]
+    for name, content in library.items():
+        path = Path(folder, "library", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return {"LEPHAREDIR": f"{folder}/data", "LEPHAREWORK": f"{folder}/empty", "RUN_DIR": f"{folder}/library"}
 
 
 def definitions(algorithm: str, points_path: str, archive_path: str) -> dict[str, float]:
@@ -455,10 +480,15 @@ def trap(path: str, evidence: str) -> bool:
 def unusable(training: str, folder: str, *models: str) -> dict[str, dict[str, list[str] | None]]:
     """By algorithm and by what is wrong with its training set or its model: code, kind and message, null for no error.
     `models` are those of all algorithms, as NAME=PATH. Each case has a child of its own, as the worker would run it."""
+    import hashlib
+
     from ponte_rail.algorithm import read_algorithm
+    from ponte_rail.ancillary import unpack
     from ponte_rail.child import ChildRunner
     from ponte_rail.record import Outcome
     from ponte_rail.stages import import_algorithm, load_estimator
+    from ponte_rail.task import FileRef
+    from ponte_rail.template_library import DATA, settle
     from ponte_rail.units import Work
 
     sound = {name: Path(path).read_bytes() for name, path in (each.split("=", 1) for each in models)}
@@ -474,12 +504,18 @@ def unusable(training: str, folder: str, *models: str) -> dict[str, dict[str, li
         load_estimator(read_algorithm(name), model)
         return Outcome()
 
+    if "lephare" in sound:
+        archive = Path(os.environ["LEPHARE_ARCHIVE"])
+        data = FileRef(archive, hashlib.sha256(archive.read_bytes()).hexdigest())
+        settle(unpack(DATA, data, Path(folder)), Path(folder))
     names = list(sound)
     for index, name in enumerate(names):
         algorithm = read_algorithm(name)
         import_algorithm(algorithm)
         found[name] = {}
         for what, content in trainings.items():
+            if name == "lephare" and what == "training of three rows":
+                continue  # it looks at no training set, and would compute its library for a minute
             task = _inform_task(algorithm, Path(folder, name, what))
             work = Work(task, algorithm, "attempt", None, content)
             found[name][what] = told(name, lambda work=work, task=task: work.run(task.units[0]))
@@ -539,7 +575,7 @@ def _bad_trainings(training: str) -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    output = sys.stdout
-    sys.stdout = sys.stderr  # RAIL logs to standard output
+    output = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # RAIL logs to standard output, and LePHARE's C++ prints there
     result = globals()[sys.argv[1]](*sys.argv[2:])
     print(json.dumps(result), file=output)

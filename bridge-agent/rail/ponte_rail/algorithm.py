@@ -45,8 +45,9 @@ class Algorithm:
     non_detection_error: float
     limits: dict[str, float]
     reference_data: str | None
-    unregistered: tuple[str, ...]
-    """Ancillary files that it needs and that no content has been agreed on for."""
+    ancillary: dict[str, str | None]
+    """The sha256 of each registered file that it needs, under its own name for it; None as long as no content has been
+    agreed on."""
     inform_parameters: dict[str, Any]
     estimate_parameters: dict[str, Any]
 
@@ -70,14 +71,6 @@ def read_algorithm(name: str, folder: Path = REGISTERED) -> Algorithm:
         return _parse(json.loads(path.read_bytes()))
     except (KeyError, TypeError, ValueError) as error:
         raise bad_task("ALGORITHM_INVALID", f"{path} is not a registered configuration: {error!r}") from error
-
-
-def require_ancillary(algorithm: Algorithm) -> None:
-    """Raises WorkerError `ANCILLARY_MISSING`: what is not at hand is never fetched from a compute node."""
-    if algorithm.unregistered:
-        message = f"{algorithm.name} needs the ancillary file {', '.join(algorithm.unregistered)}, which has no content"
-        hint = "Register it with `ponte ancillary register` and name its digest in the algorithm's file."
-        raise bad_task("ANCILLARY_MISSING", f"{message}. {hint}")
 
 
 def require_packages(algorithm: Algorithm) -> None:
@@ -116,7 +109,7 @@ def _parse(content: dict[str, Any]) -> Algorithm:
         non_detection_error=float(content["nonDetection"]["error"]),
         limits=_decimals(content["nonDetection"]["limits"]),
         reference_data=content["referenceData"],
-        unregistered=tuple(need["name"] for need in content["ancillary"] if need["sha256"] is None),
+        ancillary={need["name"]: need["sha256"] for need in content["ancillary"]},
         inform_parameters=_parameters_of("inform", parameters),
         estimate_parameters=_parameters_of("estimate", parameters),
     )

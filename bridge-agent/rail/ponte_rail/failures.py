@@ -56,7 +56,7 @@ def bad_environment(code: str, message: str) -> WorkerError:
     return WorkerError(code, "infrastructure", message, ExitCode.BAD_ENVIRONMENT)
 
 
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 _NO_MEMORY = "std::bad_alloc"
 """What C++ says, and XGBoost passes on in an error of its own."""
 
@@ -68,7 +68,7 @@ def classify(error: BaseException, where: str) -> WorkerError:
     said = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or _NO_MEMORY in said or _errno(error) == errno.ENOMEM:
         return WorkerError("MEMORY_EXHAUSTED", "infrastructure", f"{where}: {said}. Give the job more memory.")
-    if _errno(error) in _FULL_DISK:
+    if _errno(error) in FULL_DISK:
         return WorkerError("DISK_FULL", "infrastructure", f"{where}: {said}. Free scratch space or raise the quota.")
     if isinstance(error, OSError):
         return WorkerError("FILE_SYSTEM", "infrastructure", f"{where}: {said}. Look at the node's scratch file system.")

@@ -49,6 +49,7 @@ def versions(algorithm: Algorithm) -> dict[str, str]:
     packages = sorted({*algorithm.packages, *NUMERIC_PACKAGES})
     known = {package: metadata.version(package) for package in packages}
     known |= {"python": platform.python_version(), "ponte-rail": ponte_rail.__version__}
+    known |= {name: digest for name, digest in algorithm.ancillary.items() if digest is not None}
     if algorithm.reference_data == "bpz":
         known["bpz-reference-data"] = reference_data_digest()
     return known

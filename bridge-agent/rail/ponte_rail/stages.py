@@ -24,6 +24,7 @@ from ponte_rail.failures import WorkerError, bad_environment, bad_input, bad_tas
 from ponte_rail.faster import make_faster
 from ponte_rail.photometry import Photometry, flag_outside, magnitude_ranges
 from ponte_rail.reference_data import reference_data_folder
+from ponte_rail.template_library import carry_library, lay_out, uses_lephare
 
 
 def grid_of(algorithm: Algorithm) -> NDArray[np.float64]:
@@ -60,15 +61,17 @@ class Slice:
 def load_estimator(algorithm: Algorithm, model: bytes) -> Estimator:
     """An estimator with its model and its templates in memory. `model` is two pickles, that is, code: the caller has
     checked its digest. Raises WorkerError `MODEL_UNUSABLE`."""
-    stage = _make_stage(algorithm, algorithm.estimator, algorithm.estimate_parameters, {"output_mode": "return"})
     try:
         content = BytesIO(model)
         trained, ours = pickle.load(content), pickle.load(content)
         _require_own(algorithm, ours)
+        extra = {"run_dir": str(lay_out(ours["library"]))} if uses_lephare(algorithm) else {}
+        extra["output_mode"] = "return"
+        stage = _make_stage(algorithm, algorithm.estimator, algorithm.estimate_parameters, extra)
         stage.open_model(model=trained)
         stage._initialize_run()  # where BPZ reads its templates; RAIL's own run() does the same
         make_faster(stage)
-    except MemoryError:
+    except (MemoryError, WorkerError):
         raise
     except Exception as error:
         message = f"{algorithm.name} cannot use the model: {type(error).__name__}: {error}. Inform again."
@@ -85,7 +88,8 @@ def _require_own(algorithm: Algorithm, ours: dict[str, Any]) -> None:
 
 def inform(algorithm: Algorithm, training: Photometry, model: Path) -> None:
     """Trains on all rows given and leaves the pickled model at `model`: RAIL's pickle, which RAIL reads as ever, and
-    after it, in the same file, one of ours with the magnitudes of the training set and the algorithm's name.
+    after it, in the same file, one of ours with the magnitudes of the training set, the algorithm's name and, of
+    LePHARE, the library.
 
     Equal training sets give equal models: the generators that nobody else seeds are seeded from the configuration.
     """
@@ -94,8 +98,11 @@ def inform(algorithm: Algorithm, training: Photometry, model: Path) -> None:
     ranges = magnitude_ranges(training, algorithm)  # before RAIL replaces what was not detected
     with _seeded(int(algorithm.digest[:8], 16)):
         stage.inform({**training.columns, "redshift": training.redshift})
+    ours: dict[str, Any] = {"magnitudeRanges": ranges, "algorithm": algorithm.name}
+    if uses_lephare(algorithm):
+        ours["library"] = carry_library(model, Path(stage.run_dir))
     with model.open("ab") as file:
-        pickle.dump({"magnitudeRanges": ranges, "algorithm": algorithm.name}, file)
+        pickle.dump(ours, file)
 
 
 @contextmanager
@@ -175,6 +182,10 @@ def _common_parameters(algorithm: Algorithm) -> dict[str, Any]:
         "nzbins": algorithm.grid_points,
         "chunk_size": algorithm.chunk_size,
     }
+    if uses_lephare(algorithm):
+        # Its informer takes no notice of zmin, zmax and nzbins (pz-rail-lephare 2.0.4).
+        step = (algorithm.z_max - algorithm.z_min) / (algorithm.grid_points - 1)
+        parameters["lephare.Z_STEP"] = f"{step},{algorithm.z_min},{algorithm.z_max}"
     if algorithm.reference_data == "bpz":
         parameters["bpz_ref_data_path"] = str(reference_data_folder())
     return parameters

@@ -57,6 +57,8 @@ class Task:
     training: FileRef | None
     held_out: HeldOut | None
     model: FileRef | None
+    ancillary: dict[str, FileRef]
+    """Registered files by the algorithm's own names for them."""
     units: tuple[Unit, ...]
 
 
@@ -93,6 +95,7 @@ def _parse(content: Any) -> Task:
         training=_file(content["training"], "training"),
         held_out=_held_out(content["heldOut"]),
         model=_file(content["model"], "model"),
+        ancillary=_named_files(content.get("ancillary", [])),
         units=tuple(_unit(unit) for unit in content["units"]),
     )
     _require(len(task.units) > 0, "units is empty")
@@ -119,6 +122,14 @@ def _file(content: Any, field: str) -> FileRef | None:
         return None
     path = _absolute(content["path"], f"{field}.path")
     return FileRef(path, _digest(content["sha256"], f"{field}.sha256"), content.get("rows"))
+
+
+def _named_files(content: Any) -> dict[str, FileRef]:
+    files = {}
+    for entry in content:
+        _require(bool(_NAME.fullmatch(entry["name"])), f"ancillary.name {entry['name']!r} is not a name")
+        files[entry["name"]] = FileRef(_absolute(entry["path"], "ancillary.path"), _digest(entry["sha256"], "ancillary.sha256"))
+    return files
 
 
 def _held_out(content: Any) -> HeldOut | None:

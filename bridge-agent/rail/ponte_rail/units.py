@@ -24,6 +24,7 @@ from ponte_rail.photometry import Flag, Photometry, measured_magnitude, read_pho
 from ponte_rail.record import Outcome
 from ponte_rail.stages import Estimator, estimate, grid_of, inform
 from ponte_rail.task import FileRef, Task, Unit
+from ponte_rail.template_library import uses_lephare
 from ponte_rail.threads import release_openmp
 
 
@@ -38,7 +39,8 @@ class Work:
     training: bytes | None
 
     def run(self, unit: Unit) -> Outcome:
-        release_openmp(self.task.threads)
+        # LePHARE adds up p(z) by thread, so their number would change its last bits.
+        release_openmp(1 if uses_lephare(self.algorithm) else self.task.threads)
         unit.output_dir.mkdir(parents=True, exist_ok=True)
         match self.task.kind:
             case "inform":

@@ -8,13 +8,16 @@ import signal
 import time
 from pathlib import Path
 
-from ponte_rail.algorithm import Algorithm, read_algorithm, require_ancillary, require_packages
+from ponte_rail.algorithm import Algorithm, read_algorithm, require_packages
+from ponte_rail.ancillary import require_ancillary, unpack
 from ponte_rail.child import ChildRunner, Stopped
 from ponte_rail.events import Events, quieten_rail
 from ponte_rail.failures import ExitCode, WorkerError, bad_task, classify
 from ponte_rail.outputs import remove_leftovers
+from ponte_rail.private_folder import PrivateFolder
 from ponte_rail.record import Outcome, is_recorded, now, versions, write_record
 from ponte_rail.task import Task, Unit
+from ponte_rail.template_library import DATA, settle, uses_lephare
 
 
 class Worker:
@@ -26,6 +29,7 @@ class Worker:
         self._algorithms = algorithms
         self._events = events
         self._child = ChildRunner()
+        self._folder = PrivateFolder()
         self._attempt_id = secrets.token_hex(8)
         self._started_at = now()
         self._started = started
@@ -33,6 +37,12 @@ class Worker:
         self._start_seconds = 0.0
 
     def run(self) -> ExitCode:
+        try:
+            return self._run()
+        finally:
+            self._folder.close()
+
+    def _run(self) -> ExitCode:
         signal.signal(signal.SIGTERM, lambda _number, _frame: self._child.stop())
         waiting = [unit for unit in self._task.units if not self._is_done(unit)]
         if not waiting:
@@ -78,7 +88,7 @@ class Worker:
             message = f"the task means the configuration {self._task.configuration_digest} of {algorithm.name}"
             hint = f"here it is {algorithm.digest}. Install the same version on both sides"
             raise bad_task("CONFIGURATION_MISMATCH", f"{message}, {hint}.")
-        require_ancillary(algorithm)
+        require_ancillary(algorithm, self._task.ancillary)
         require_packages(algorithm)
         return algorithm
 
@@ -89,6 +99,8 @@ class Worker:
         task = self._task
         model = read_verified(task.model, "model") if task.model else None
         training = read_verified(task.training, "training") if task.training else None
+        if uses_lephare(algorithm):
+            settle(unpack(DATA, task.ancillary[DATA], self._folder.path), self._folder.path)
         quieten_rail()
         from ponte_rail.stages import import_algorithm, load_estimator
         from ponte_rail.units import Work
