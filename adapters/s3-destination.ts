@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import {
   CompleteMultipartUploadCommand,
@@ -15,6 +13,7 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import type { FileSource } from '#adapters/file-source.ts';
 import type { Throttle } from '#adapters/throttle.ts';
 import { type Destination, eachOf } from '#core/destination.ts';
 import { InputError } from '#core/errors.ts';
@@ -29,6 +28,8 @@ export interface S3Place {
   /** S3 asks for at least 5 MiB in all parts but the last. */
   readonly partBytes: number;
   readonly parallelParts: number;
+  /** Ends what is under way, as a kill would; what arrived stays. */
+  readonly signal?: AbortSignal;
 }
 
 /** S3 takes no more parts of one object. */
@@ -45,10 +46,10 @@ export class S3Destination implements Destination {
   readonly name: string;
   readonly #client: S3Client;
   readonly #place: S3Place;
-  readonly #source: string;
+  readonly #source: FileSource;
   readonly #throttle: Throttle;
 
-  constructor(name: string, client: S3Client, place: S3Place, source: string, throttle: Throttle) {
+  constructor(name: string, client: S3Client, place: S3Place, source: FileSource, throttle: Throttle) {
     this.name = name;
     this.#client = client;
     this.#place = place;
@@ -72,21 +73,14 @@ export class S3Destination implements Destination {
   }
 
   async put(key: string, file: ManifestFile, onBytes: (bytes: number) => void): Promise<void> {
-    const source = await open(join(this.#source, file.path), 'r');
-    try {
-      const parts = this.#parts(file.sizeBytes);
-      if (parts.length > 1) await this.#putParts(key, source, parts, onBytes);
-      else {
-        const Body = await read(source, { number: 1, from: 0, length: file.sizeBytes });
-        refuseOther(file, digest(Body).toString('hex'));
-        await this.#throttle.take(Body.length);
-        const checksum = this.#place.checksums ? { ChecksumSHA256: digest(Body).toString('base64') } : {};
-        await this.#client.send(new PutObjectCommand({ ...this.#object(key), Body, ...checksum }));
-        onBytes(Body.length);
-      }
-    } finally {
-      await source.close();
-    }
+    const parts = this.#parts(file.sizeBytes);
+    if (parts.length > 1) return await this.#putParts(key, file, parts, onBytes);
+    const Body = await this.#source.read(file.path, 0, file.sizeBytes);
+    refuseOther(file, digest(Body).toString('hex'));
+    await this.#throttle.take(Body.length, this.#place.signal);
+    const checksum = this.#place.checksums ? { ChecksumSHA256: digest(Body).toString('base64') } : {};
+    await this.#client.send(new PutObjectCommand({ ...this.#object(key), Body, ...checksum }), this.#until);
+    onBytes(Body.length);
   }
 
   async readDocument(key: string): Promise<unknown> {
@@ -101,7 +95,7 @@ export class S3Destination implements Destination {
 
   async #putParts(
     key: string,
-    source: FileHandle,
+    file: ManifestFile,
     parts: readonly Part[],
     onBytes: (bytes: number) => void,
   ): Promise<void> {
@@ -110,7 +104,8 @@ export class S3Destination implements Destination {
     const done: { PartNumber: number; ETag?: string; ChecksumSHA256?: string }[] = [];
     await eachOf(parts, this.#place.parallelParts, async (part) => {
       const PartNumber = part.number;
-      const Body = await read(source, part);
+      this.#place.signal?.throwIfAborted();
+      const Body = await this.#source.read(file.path, part.from, part.length);
       const before = arrived.get(PartNumber);
       const md5 = `"${createHash('md5').update(Body).digest('hex')}"`;
       const checksum = this.#place.checksums ? { ChecksumSHA256: digest(Body).toString('base64') } : {};
@@ -118,9 +113,9 @@ export class S3Destination implements Destination {
       const same = this.#place.checksums ? before?.sha256 === checksum.ChecksumSHA256 : before?.etag === md5;
       if (before !== undefined && same) done.push({ PartNumber, ETag: before.etag, ...checksum });
       else {
-        await this.#throttle.take(Body.length);
+        await this.#throttle.take(Body.length, this.#place.signal);
         const command = new UploadPartCommand({ ...this.#object(key), UploadId, PartNumber, Body, ...checksum });
-        const { ETag } = await this.#client.send(command);
+        const { ETag } = await this.#client.send(command, this.#until);
         done.push({ PartNumber, ...(ETag ? { ETag } : {}), ...checksum });
       }
       onBytes(Body.length);
@@ -163,22 +158,18 @@ export class S3Destination implements Destination {
   /** S3's checksum of an object in parts: of the digests of its parts, and how many they are. */
   async #checksumOfParts(file: ManifestFile, parts: readonly Part[]): Promise<string> {
     const [whole, all] = [createHash('sha256'), createHash('sha256')];
-    const source = await open(join(this.#source, file.path), 'r');
-    try {
-      for (const part of parts) {
-        const bytes = await read(source, part);
-        whole.update(bytes);
-        all.update(digest(bytes));
-      }
-    } finally {
-      await source.close();
+    for (const part of parts) {
+      this.#place.signal?.throwIfAborted();
+      const bytes = await this.#source.read(file.path, part.from, part.length);
+      whole.update(bytes);
+      all.update(digest(bytes));
     }
     refuseOther(file, whole.digest('hex'));
     return `${all.digest('base64')}-${parts.length}`;
   }
 
   async #readAgain(key: string): Promise<string> {
-    const { Body } = await this.#client.send(new GetObjectCommand(this.#object(key)));
+    const { Body } = await this.#client.send(new GetObjectCommand(this.#object(key)), this.#until);
     const hash = createHash('sha256');
     if (Body instanceof Readable) for await (const chunk of Body) hash.update(chunk);
     return hash.digest('hex');
@@ -193,18 +184,17 @@ export class S3Destination implements Destination {
     }));
   }
 
+  get #until(): { readonly abortSignal?: AbortSignal } {
+    const { signal } = this.#place;
+    return signal ? { abortSignal: signal } : {};
+  }
+
   #object(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.#place.bucket, Key: `${this.#place.prefix}${key}` };
   }
 }
 
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
-
-async function read(source: FileHandle, { from, length }: Part): Promise<Buffer> {
-  const bytes = Buffer.alloc(length);
-  const { bytesRead } = await source.read(bytes, 0, length, from);
-  return bytes.subarray(0, bytesRead);
-}
 
 function refuseOther(file: ManifestFile, actual: string): void {
   if (actual === file.sha256) return;

@@ -127,6 +127,12 @@ export class S3ObjectStore implements ObjectStore {
     }
   }
 
+  /** So many bytes of an object from one offset on, with one ranged request. @throws {InputError} `OBJECT_MISSING`. */
+  async getRange(key: string, from: number, length: number): Promise<Buffer> {
+    const { body } = await this.#open(key, { Range: `bytes=${from}-${from + length - 1}` });
+    return Buffer.concat(await body.toArray());
+  }
+
   /** The last `length` bytes of an object, with one ranged request. @throws {InputError} `OBJECT_MISSING`. */
   async getTail(key: string, length: number): Promise<Uint8Array> {
     const { body } = await this.#open(key, { Range: `bytes=-${length}` });

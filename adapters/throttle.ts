@@ -10,11 +10,12 @@ export class Throttle {
     this.#bytesPerSecond = bytesPerSecond ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Resolves when a piece of this size may go. */
-  async take(bytes: number): Promise<void> {
+  /** Resolves when a piece of this size may go. @throws the signal's reason. */
+  async take(bytes: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     const now = performance.now();
     const start = Math.max(now, this.#freeAt);
     this.#freeAt = start + (1000 * bytes) / this.#bytesPerSecond;
-    if (start > now) await sleep(start - now);
+    if (start > now) await sleep(start - now, undefined, signal ? { signal } : {});
   }
 }

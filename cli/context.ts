@@ -12,7 +12,7 @@ import { SqsQueue } from '#adapters/sqs-queue.ts';
 import { StateMachine, StepFunctionsCallback } from '#adapters/step-functions.ts';
 import { ponteHome } from '#cli/home.ts';
 import { InputError } from '#core/errors.ts';
-import type { MessageQueue, TaskCallback } from '#core/ports.ts';
+import type { MessageQueue, TaskCallback, Workflow } from '#core/ports.ts';
 import type { Table } from '#core/table.ts';
 
 /** Which deployment the command talks to: the outputs of `cdk deploy`, and variables for the SDK. */
@@ -28,6 +28,7 @@ export const contextFileSchema = z.strictObject({
     JobQueueUrl: z.string(),
     ChunkMachineArn: z.string(),
     CampaignMachineArn: z.string(),
+    DeliveryMachineArn: z.string(),
     AgentRoleArn: z.string(),
   }),
   /** AWS_* variables that are set unless the caller has set them: an endpoint, a region, a profile. */
@@ -65,6 +66,7 @@ export interface Cloud {
   readonly intake: MessageQueue;
   readonly callback: TaskCallback;
   readonly campaignMachine: Pick<StateMachine, 'stop'>;
+  readonly deliveryMachine: Workflow;
   readonly outputs: ContextFile['outputs'];
   /** The ARN that signs this command's requests. */
   identity(): Promise<string>;
@@ -84,6 +86,7 @@ export async function openCloud(home = ponteHome()): Promise<Cloud> {
     intake: new SqsQueue(new SQSClient({}), outputs.IntakeQueueUrl),
     callback: new StepFunctionsCallback(sfn),
     campaignMachine: new StateMachine(sfn, outputs.CampaignMachineArn),
+    deliveryMachine: new StateMachine(sfn, outputs.DeliveryMachineArn),
     outputs,
     identity: async () => (await new STSClient({}).send(new GetCallerIdentityCommand({}))).Arn ?? 'unknown',
   };

@@ -6,7 +6,7 @@ import { budgetCommand } from '#cli/commands/budget.ts';
 import { approveCommand, campaignCommand } from '#cli/commands/campaign.ts';
 import { chunksCommand, uploadCommand } from '#cli/commands/chunks.ts';
 import { deliverCommand } from '#cli/commands/deliver.ts';
-import { deliveriesCommand, verifyCommand, withdrawCommand } from '#cli/commands/deliveries.ts';
+import { deliveriesCommand, redeliverCommand, verifyCommand, withdrawCommand } from '#cli/commands/deliveries.ts';
 import { forecastCommand } from '#cli/commands/forecast.ts';
 import { localCommand } from '#cli/commands/local.ts';
 import { explainCommand } from '#cli/commands/plan.ts';
@@ -34,6 +34,7 @@ export function ponteProgram(): Command {
     approveCommand,
     deliveriesCommand,
     deliverCommand,
+    redeliverCommand,
     archiveCommand,
     verifyCommand,
     withdrawCommand,

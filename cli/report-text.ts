@@ -1,3 +1,4 @@
+import { furtherText } from '#cli/further-text.ts';
 import type { CampaignReport } from '#cli/operations/campaign-report.ts';
 import { table } from '#cli/output.ts';
 import { amountText } from '#core/amount.ts';
@@ -14,6 +15,7 @@ export function reportText(report: CampaignReport): string {
     `chunks: ${chunks.skinny} usable, ${chunks.quarantined.length} in quarantine, ${chunks.superseded} superseded`,
     ...quarantined,
     `rows: ${rows.expected} in the plan, ${rows.delivered} delivered in ${campaign.catalogue?.partitions ?? 0} partitions`,
+    ...report.further.map((each) => `further destination ${furtherText(each)}`),
     `approved by: ${report.approvedBy ?? 'nobody yet'}`,
     ...report.degraded.map(({ at, reason }) => `did less from ${at} on: ${reason}`),
     '',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Digest, digestOf, sha256 } from '#core/digest.ts';
+import { furtherDestinationsSchema } from '#core/further-destination.ts';
 import { COLUMNS_DIGEST } from '#core/hats/columns.ts';
 import { digestSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 import { EXPECTED_PREFIX, expectedChunkSchema, type ReleaseRow, releasePartition } from '#core/release.ts';
@@ -46,6 +47,8 @@ export const campaignRowSchema = z.object({
   stages: z.partialRecord(campaignStateSchema, z.string()),
   failure: z.string().nullable(),
   catalogue: catalogueSchema.nullable(),
+  /** Where its table goes beside the stack's own bucket, as the registration had it when it was planned. */
+  destinations: furtherDestinationsSchema.exactOptional(),
 });
 export type CampaignRow = z.infer<typeof campaignRowSchema>;
 

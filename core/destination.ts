@@ -38,6 +38,18 @@ export interface DeliveryProgress {
   readonly totalBytes: number;
 }
 
+export interface DeliveryOptions {
+  /** Files at a time. */
+  readonly parallel: number;
+  /** Files of the manifest, from its first on, that are known to be there: an earlier call said so. */
+  readonly checkedFiles?: number;
+  /** Ends the call early with the signal's reason, as a kill would: before the next file, part or piece. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (at: DeliveryProgress) => void;
+  /** Waited for, when so many files from the manifest's first on are there. */
+  readonly onChecked?: (files: number) => Promise<void>;
+}
+
 export interface VersionFacts {
   readonly manifest: Manifest;
   /** `manifest.json` itself. */
@@ -58,15 +70,16 @@ export interface VersionFacts {
 export async function deliverVersion(
   to: Destination,
   { manifest, manifestFile, ...facts }: VersionFacts,
-  { parallel, onProgress }: { readonly parallel: number; readonly onProgress?: (at: DeliveryProgress) => void },
+  { parallel, checkedFiles = 0, signal, onProgress, onChecked }: DeliveryOptions,
 ): Promise<PublishedMarker> {
   const { collection, rows, files } = manifest;
   const { sha256, sizeBytes } = manifestFile;
   const prefix = deliveryPrefix(collection, deliveryName(collection, sha256));
   await refuseWithdrawn(to, prefix);
   const totalBytes = files.reduce((sum, file) => sum + file.sizeBytes, sizeBytes);
-  let doneBytes = 0;
+  let doneBytes = files.slice(0, checkedFiles).reduce((sum, file) => sum + file.sizeBytes, 0);
   const copy = async (file: ManifestFile) => {
+    signal?.throwIfAborted();
     let counted = 0;
     const count = (bytes: number) => {
       counted += bytes;
@@ -76,7 +89,14 @@ export async function deliverVersion(
     await copyChecked(to, `${prefix}/${file.path}`, file, count);
     count(file.sizeBytes - counted);
   };
-  await eachOf(files, parallel, copy);
+  const arrived = new Set<number>();
+  let checked = checkedFiles;
+  await eachOf([...files.entries()].slice(checkedFiles), parallel, async ([index, file]) => {
+    await copy(file);
+    arrived.add(index);
+    while (arrived.delete(checked)) checked += 1;
+    await onChecked?.(checked);
+  });
   await copy({ ...manifestFile, path: MANIFEST });
 
   const current = publishedMarkerSchema.safeParse(await to.readDocument(markerKey(collection)));

@@ -3,6 +3,7 @@ import { ancillaryFileSchema } from '#core/ancillary.ts';
 import { breakersSchema } from '#core/breaker.ts';
 import { degradeSchema } from '#core/degrade-order.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
+import { furtherDestinationsSchema } from '#core/further-destination.ts';
 import { headlineSchema } from '#core/headline.ts';
 import { digestSchema, heldOutSchema, namedRefSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 import { profileSchema } from '#core/profile.ts';
@@ -61,6 +62,8 @@ export const campaignSpecSchema = z.strictObject({
   degrade: degradeSchema.exactOptional(),
   /** Tracts that go first, and alone once `priorityTracts` holds; as the catalogue's tract column has them. */
   priorityTracts: z.array(z.string().min(1)).min(1).exactOptional(),
+  /** Where the table goes beside the stack's own bucket; the approval covers them. */
+  destinations: furtherDestinationsSchema.exactOptional(),
 });
 
 export type CampaignSpec = z.infer<typeof campaignSpecSchema>;

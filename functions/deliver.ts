@@ -1,30 +1,31 @@
 import { enterStage, moveChunks, readCampaign } from '#core/campaign-book.ts';
-import {
-  deliveryKey,
-  deliveryName,
-  deliveryPrefix,
-  deliveryRowSchema,
-  markerKey,
-  markerOf,
-  type NewDelivery,
-} from '#core/delivery.ts';
-import { InputError, InvariantError, TransientError } from '#core/errors.ts';
+import { deliveryKey, deliveryName, deliveryPrefix, markerKey, markerOf, type NewDelivery } from '#core/delivery.ts';
+import { eachOf } from '#core/destination.ts';
+import { InvariantError, TransientError } from '#core/errors.ts';
+import { type FurtherOrder, furtherExecutionName, openFurther, standingDelivery } from '#core/further-delivery.ts';
 import { MANIFEST } from '#core/hats/layout.ts';
 import { type ManifestFile, manifestSchema } from '#core/hats/manifest.ts';
 import { catalogueOrderSchema, filesPrefix, packingPlanSchema } from '#core/partition-task.ts';
-import { holds } from '#core/ports.ts';
+import { holds, startOrRetry } from '#core/ports.ts';
 import { readDocument, writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
 
+/** Of the 15 minutes that it may take; the machine calls it again until it is finished. */
+const STEP_MS = 13 * 60 * 1000;
+/** Copies inside the service at a time. */
+const PARALLEL_FILES = 16;
+
 /**
  * Copies the verified collection to the delivery bucket under a name of its own, checks each copy by the receiving
- * side's checksum, and only then moves the public marker. Interrupted, it goes on where it was.
+ * side's checksum, and only then moves the public marker. Interrupted, or out of time, it goes on where it was. Once
+ * the table is public here, it starts its way to each further destination: none of them is waited for.
  */
 export const handler = stack(catalogueOrderSchema, async ({ campaign, plan: planRef }, services) => {
-  const { table, lake, delivery, clock, log } = services;
+  const signal = AbortSignal.timeout(STEP_MS);
+  const { table, lake, delivery, deliveryMachine, clock, log } = services;
   const plan = await readDocument(lake, planRef, packingPlanSchema);
-  const { catalogue, release } = await readCampaign(table, campaign);
+  const { catalogue, release, destinations = [] } = await readCampaign(table, campaign);
   if (!catalogue) {
     throw new InvariantError(`the campaign ${campaign} has no catalogue`, {
       code: 'STAGE_INCOMPLETE',
@@ -39,7 +40,10 @@ export const handler = stack(catalogueOrderSchema, async ({ campaign, plan: plan
   const prefix = deliveryPrefix(plan.name, name);
   const { sha256, sizeBytes } = catalogue.manifest;
   const all = [...files, { path: MANIFEST, sha256, sizeBytes }];
-  for (const file of all) await copyChecked(file, filesPrefix(plan), prefix, services);
+  await eachOf(all, PARALLEL_FILES, async (file) => {
+    if (!signal.aborted) await copyChecked(file, filesPrefix(plan), prefix, services);
+  });
+  if (signal.aborted) return { finished: false };
 
   const row: NewDelivery = {
     delivery: name,
@@ -59,18 +63,17 @@ export const handler = stack(catalogueOrderSchema, async ({ campaign, plan: plan
   await moveChunks(table, release, 'deliver');
   await enterStage(table, campaign, 'delivered', clock.now());
   log.info('Catalogue:Delivered', { campaign, delivery: name, rows: row.rows, files: row.files });
-  return { delivery: name };
+  for (const place of destinations) {
+    const order: FurtherOrder = { delivery: name, destination: place.name };
+    await openFurther(table, row, place, clock.now());
+    await startOrRetry(deliveryMachine, furtherExecutionName(order), () => order);
+  }
+  return { finished: true };
 });
 
 /** What was taken back does not come back by itself, for instance when this step is run again. */
 async function refuseWithdrawn(name: string, { table }: Services): Promise<void> {
-  const found = await table.get(deliveryKey(name));
-  const withdrawn = found ? deliveryRowSchema.parse(found).withdrawn : null;
-  if (withdrawn === null) return;
-  throw new InputError(`the delivery ${name} was withdrawn: ${withdrawn.because}`, {
-    code: 'DELIVERY_WITHDRAWN',
-    hint: 'Correct what was wrong and start a campaign that makes another table.',
-  });
+  if (await table.get(deliveryKey(name))) await standingDelivery(table, name);
 }
 
 async function copyChecked(

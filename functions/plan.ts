@@ -32,6 +32,7 @@ export const handler = stack(inputSchema, async (input, { table, clock, log }) =
     });
   }
   const now = clock.now().toISOString();
+  const { destinations } = release.spec.campaign;
   await openLedger(table, input.campaign, withoutGaps(release.spec.campaign.caps));
   await sweepLeases(table, input.campaign, clock.now());
   await keepEstimate(table, input.campaign, stages, clock.now());
@@ -47,6 +48,7 @@ export const handler = stack(inputSchema, async (input, { table, clock, log }) =
     rows,
     parts,
     stages: { planned: now, informing: now },
+    ...(destinations ? { destinations } : {}),
   });
   log.info('Campaign:Planned', { campaign: input.campaign, chunks: chunkSet.chunks, rows, parts });
   const algorithms = release.spec.campaign.algorithms.map((algorithm) => ({

@@ -22,6 +22,7 @@ export interface Services {
   readonly chunkMachine: Workflow;
   readonly manifestMachine: Workflow;
   readonly campaignMachine: Workflow;
+  readonly deliveryMachine: Workflow;
   readonly callback: TaskCallback;
   readonly clock: Clock;
   readonly log: Logger;
@@ -39,6 +40,7 @@ const environmentSchema = z.object({
   CHUNK_MACHINE_ARN: absent,
   MANIFEST_MACHINE_ARN: absent,
   CAMPAIGN_MACHINE_ARN: absent,
+  DELIVERY_MACHINE_ARN: absent,
 });
 
 export const log = new Logger({ serviceName: 'ponte' });
@@ -59,6 +61,7 @@ export function connect(environment: NodeJS.ProcessEnv): Services {
     chunkMachine: new StateMachine(sfn, config.CHUNK_MACHINE_ARN),
     manifestMachine: new StateMachine(sfn, config.MANIFEST_MACHINE_ARN),
     campaignMachine: new StateMachine(sfn, config.CAMPAIGN_MACHINE_ARN),
+    deliveryMachine: new StateMachine(sfn, config.DELIVERY_MACHINE_ARN),
     callback: new StepFunctionsCallback(sfn),
     clock: { now: () => new Date() },
     log,

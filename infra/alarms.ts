@@ -4,18 +4,20 @@ import { FilterPattern, type LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import type { Campaign } from '#infra/campaign.ts';
+import type { FurtherDelivery } from '#infra/further-delivery.ts';
 import type { Intake } from '#infra/intake.ts';
 
 export interface AlarmsProps {
   readonly intake: Intake;
   readonly campaign: Campaign;
+  readonly furtherDelivery: FurtherDelivery;
 }
 
 /** What calls a person. Each alarm says what breaks for people, and has its section in docs/runbook.md. */
 export class Alarms extends Construct {
   readonly topic: Topic;
 
-  constructor(scope: Construct, id: string, { intake, campaign }: AlarmsProps) {
+  constructor(scope: Construct, id: string, { intake, campaign, furtherDelivery }: AlarmsProps) {
     super(scope, id);
     this.topic = new Topic(this, 'Topic', { enforceSSL: true, displayName: 'Ponte' });
     this.#alarm(
@@ -47,6 +49,11 @@ export class Alarms extends Construct {
       'What a publisher lists is not known; its release never completes.',
     );
     this.#alarm('CampaignFailed', campaign.machine.metricFailed(), 'A table is not delivered.');
+    this.#alarm(
+      'DeliveryFailed',
+      furtherDelivery.machine.metricFailed(),
+      'A table is public here, and not at another destination of its campaign.',
+    );
     this.#alarm(
       'CampaignPaused',
       logged(this, 'CampaignsPaused', 'Campaign:Paused', { Paused: campaign.pauses }),

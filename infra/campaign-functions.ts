@@ -4,6 +4,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { allowPut, allowRead } from '#infra/bucket-access.ts';
 import type { FunctionCode, FunctionName } from '#infra/code.ts';
+import type { FurtherDelivery } from '#infra/further-delivery.ts';
 import { PonteFunction, type PonteFunctionProps } from '#infra/ponte-function.ts';
 import type { Storage } from '#infra/storage.ts';
 
@@ -11,6 +12,7 @@ export interface CampaignFunctionsProps {
   readonly code: FunctionCode;
   readonly storage: Storage;
   readonly table: Table;
+  readonly furtherDelivery: FurtherDelivery;
 }
 
 /** The functions of a campaign, each with no more of the table and the buckets than it needs. */
@@ -62,6 +64,10 @@ export class CampaignFunctions extends Construct {
     allowRead(this.deliver, lake, 'campaigns/*', 'catalogues/*');
     allowRead(this.deliver, delivery, '*');
     allowPut(this.deliver, delivery, '*');
+    const { machine } = props.furtherDelivery;
+    this.deliver.addEnvironment('DELIVERY_MACHINE_ARN', machine.stateMachineArn);
+    machine.grantStartExecution(this.deliver);
+    machine.grantExecution(this.deliver, 'states:DescribeExecution');
     // Answering a task token has no resource to name: the token itself is the capability.
     this.requestApproval.addToRolePolicy(
       new PolicyStatement({ actions: ['states:SendTaskSuccess', 'states:SendTaskFailure'], resources: ['*'] }),

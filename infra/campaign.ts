@@ -15,6 +15,7 @@ import {
   Parallel,
   StateMachine,
   StateMachineType,
+  Succeed,
   TaskInput,
   Timeout,
 } from 'aws-cdk-lib/aws-stepfunctions';
@@ -22,6 +23,7 @@ import { Construct } from 'constructs';
 import { allowPutInParts, allowRead } from '#infra/bucket-access.ts';
 import { CampaignFunctions } from '#infra/campaign-functions.ts';
 import type { FunctionCode } from '#infra/code.ts';
+import type { FurtherDelivery } from '#infra/further-delivery.ts';
 import { jobChain } from '#infra/job-chain.ts';
 import { LakeItems, LakeResults } from '#infra/lake-items.ts';
 import { lambdaStep } from '#infra/lambda-step.ts';
@@ -33,6 +35,7 @@ export interface CampaignProps {
   readonly code: FunctionCode;
   readonly storage: Storage;
   readonly table: Table;
+  readonly furtherDelivery: FurtherDelivery;
 }
 
 /** Jobs in flight at once: what two sites can hold in their queues, not what they can run. */
@@ -136,7 +139,7 @@ export class Campaign extends Construct {
   }
 
   #pack(): IChainable {
-    const { planPartitions, packPartition, finishCatalogue, verifyCatalogue, deliver } = this.#functions;
+    const { planPartitions, packPartition, finishCatalogue, verifyCatalogue } = this.#functions;
     const campaign = TaskInput.fromObject({ campaign: JsonPath.stringAt('$.campaign') });
     const catalogue = TaskInput.fromObject({
       campaign: JsonPath.stringAt('$.campaign'),
@@ -162,7 +165,21 @@ export class Campaign extends Construct {
       .next(
         lambdaStep(this, 'VerifyCatalogue', { lambdaFunction: verifyCatalogue, payload: catalogue, ...keepNothing }),
       )
-      .next(lambdaStep(this, 'Deliver', { lambdaFunction: deliver, payload: catalogue, ...keepNothing }));
+      .next(this.#deliver(catalogue));
+  }
+
+  /** Called again until all is there: a catalogue may take longer than a function may. */
+  #deliver(payload: TaskInput): IChainable {
+    const step = lambdaStep(this, 'Deliver', {
+      lambdaFunction: this.#functions.deliver,
+      payload,
+      resultPath: '$.delivered',
+    });
+    return step.next(
+      new Choice(this, 'IsDelivered')
+        .when(Condition.booleanEquals('$.delivered.finished', true), new Succeed(this, 'Delivered'))
+        .otherwise(step),
+    );
   }
 
   /**

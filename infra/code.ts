@@ -9,7 +9,14 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** The functions that only talk to services. */
 const LIGHT = ['intake', 'manifest', 'plan', 'prepare-job', 'verify-job', 'request-approval'] as const;
-const LIGHT_TOO = ['plan-batches', 'plan-partitions', 'deliver', 'fail-campaign'] as const;
+const LIGHT_TOO = [
+  'plan-batches',
+  'plan-partitions',
+  'deliver',
+  'fail-campaign',
+  'deliver-further',
+  'fail-delivery',
+] as const;
 /** The functions that query files with DuckDB, and so carry its native library. */
 const WITH_DUCKDB = ['inspect', 'pack-partition', 'finish-catalogue', 'verify-catalogue'] as const;
 

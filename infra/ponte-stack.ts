@@ -7,6 +7,7 @@ import { AgentAccess } from '#infra/agent-access.ts';
 import { Alarms } from '#infra/alarms.ts';
 import { Campaign } from '#infra/campaign.ts';
 import { bundleFunctions, type Processor } from '#infra/code.ts';
+import { FurtherDelivery } from '#infra/further-delivery.ts';
 import { Intake } from '#infra/intake.ts';
 import { Storage } from '#infra/storage.ts';
 
@@ -39,16 +40,17 @@ export class PonteStack extends Stack {
     // In the output folder, so that two syntheses at once do not share them.
     const code = bundleFunctions(join(Stage.of(this)?.outdir ?? 'cdk.out', 'bundles'), processor);
     const intake = new Intake(this, 'Intake', { code, storage, table });
-    const campaign = new Campaign(this, 'Campaign', { code, storage, table });
+    const furtherDelivery = new FurtherDelivery(this, 'FurtherDelivery', { code, storage, table });
+    const campaign = new Campaign(this, 'Campaign', { code, storage, table, furtherDelivery });
     intake.take.addEnvironment('CAMPAIGN_MACHINE_ARN', campaign.machine.stateMachineArn);
     campaign.machine.grantStartExecution(intake.take);
     campaign.machine.grantExecution(intake.take, 'states:DescribeExecution');
-    const machines = [campaign.machine, intake.machine, intake.manifestMachine];
+    const machines = [campaign.machine, intake.machine, intake.manifestMachine, furtherDelivery.machine];
     this.starters = [...machines.map(({ role }) => role), ...(intake.take.role ? [intake.take.role] : [])];
     // Apart from the metadata, so that a site can neither read nor change those. What is lost here costs time only.
     const leases = new Table(this, 'Leases', ONE_TABLE);
     const agent = new AgentAccess(this, 'Agent', { storage, campaign, leases, sites });
-    const alarms = new Alarms(this, 'Alarms', { intake, campaign });
+    const alarms = new Alarms(this, 'Alarms', { intake, campaign, furtherDelivery });
 
     const outputs = {
       LandingBucket: storage.landing.bucketName,
@@ -61,6 +63,7 @@ export class PonteStack extends Stack {
       JobQueueUrl: campaign.jobs.queue.queueUrl,
       ChunkMachineArn: intake.machine.stateMachineArn,
       CampaignMachineArn: campaign.machine.stateMachineArn,
+      DeliveryMachineArn: furtherDelivery.machine.stateMachineArn,
       AgentRoleArn: agent.role.roleArn,
       AlarmTopicArn: alarms.topic.topicArn,
       ...Object.fromEntries([...agent.siteRoles].map(([site, { roleArn }]) => [`AgentRoleArn-${site}`, roleArn])),

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { planCommand } from '#cli/commands/plan.ts';
 import { openCloud } from '#cli/context.ts';
+import { furtherNext, furtherText } from '#cli/further-text.ts';
 import { ponteHome } from '#cli/home.ts';
 import { approve } from '#cli/operations/approve.ts';
 import { campaignReport } from '#cli/operations/campaign-report.ts';
@@ -161,12 +162,13 @@ const waitsForPerson = ({ campaign, approval }: CampaignView) =>
 const isResting = (view: CampaignView) => RESTING.includes(view.campaign.state) || waitsForPerson(view);
 
 function describe(view: CampaignView, page: string | null): string {
-  const { campaign, approval } = view;
+  const { campaign, approval, further } = view;
   const lines = [
     `${campaign.campaign}: ${campaign.state}`,
     `  ${campaign.rows} rows in ${campaign.parts} parts of ${campaign.chunks} chunks; ${campaign.quarantinedChunks} in quarantine`,
   ];
   if (campaign.failure) lines.push(`  reason: ${campaign.failure}`);
+  lines.push(...further.map((each) => `  ${furtherText(each)}`));
   if (page && approval) {
     lines.push(`  waits for the coordinator, who reads report ${approval.report.sha256.slice(0, 12)}: ${page}`);
   }
@@ -174,11 +176,11 @@ function describe(view: CampaignView, page: string | null): string {
 }
 
 function nextOf(view: CampaignView): string | null {
-  const { campaign, approval } = view;
+  const { campaign, approval, further } = view;
   if (campaign.state === 'failed') return `ponte chunks ${campaign.release}`;
   if (campaign.state === 'paused') return `ponte budget show ${campaign.campaign}`;
   if (campaign.state === 'stopped') return `ponte campaign resume ${campaign.campaign}`;
-  if (campaign.state === 'delivered') return 'ponte deliveries';
+  if (campaign.state === 'delivered') return furtherNext(further) ?? 'ponte deliveries';
   if (waitsForPerson(view))
     return `ponte approve ${campaign.campaign} --report ${approval?.report.sha256.slice(0, 12)}`;
   return `ponte campaign watch ${campaign.campaign}`;

@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
 import { openCloud } from '#cli/context.ts';
+import { furtherNext, furtherText } from '#cli/further-text.ts';
 import { fetchDelivery } from '#cli/operations/fetch-delivery.ts';
 import { deliveriesOf } from '#cli/operations/look.ts';
+import { redeliver } from '#cli/operations/redeliver.ts';
 import { bringCollection, type RemoteOptions } from '#cli/operations/remote-collection.ts';
 import { withdrawDelivery } from '#cli/operations/withdraw-delivery.ts';
 import { answer, type OutputOptions, progress, table } from '#cli/output.ts';
 import type { Digest } from '#core/digest.ts';
+import { furtherDeliveriesOf } from '#core/further-delivery.ts';
 import type { VerifyReport } from '#core/hats/verdict.ts';
 
 export function deliveriesCommand(program: Command): void {
@@ -35,8 +38,11 @@ export function deliveriesCommand(program: Command): void {
           rows.length > 0
             ? table(['delivery', 'release', 'rows', 'files', 'bytes', 'delivered', ''], rows)
             : 'nothing was delivered yet';
+        const further = deliveries.flatMap((each) => each.further.map((f) => `${each.delivery} at ${furtherText(f)}`));
         const last = deliveries.findLast(({ withdrawn }) => withdrawn === null);
-        return { json: { deliveries }, text, next: last ? `ponte fetch ${last.delivery} <folder>` : null };
+        const mend = deliveries.map((each) => furtherNext(each.withdrawn ? [] : each.further)).find(Boolean);
+        const fetch = last ? `ponte fetch ${last.delivery} <folder>` : null;
+        return { json: { deliveries }, text: [text, ...further].join('\n'), next: mend ?? fetch };
       }),
     );
   program
@@ -60,6 +66,36 @@ export function deliveriesCommand(program: Command): void {
     );
 }
 
+export function redeliverCommand(program: Command): void {
+  program
+    .command('redeliver')
+    .description('have a delivery that failed at a destination of its campaign go on there')
+    .argument('<delivery>')
+    .argument('<destination>')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  ponte redeliver dc2_demo_object_photoz-1f0c2d3e4a us-dac')
+    .action((delivery: string, destination: string, options: OutputOptions) =>
+      answer(options, async () => {
+        const { before, started } = await redeliver(await openCloud(), { delivery, destination }, new Date());
+        const how = {
+          started: `goes on to ${destination}`,
+          alreadyStarted: {
+            delivered: `is at ${destination}`,
+            delivering: `is on its way to ${destination}`,
+            failed: `is just failing at ${destination}; ask again in a moment`,
+          }[before],
+          endedBadly: `has failed at ${destination} too often; look at its executions`,
+        }[started];
+        return {
+          json: { delivery, destination, before, started },
+          text: `${delivery} ${how}`,
+          next: 'ponte deliveries',
+          failed: started === 'endedBadly',
+        };
+      }),
+    );
+}
+
 export function withdrawCommand(program: Command): void {
   program
     .command('withdraw')
@@ -76,8 +112,11 @@ export function withdrawCommand(program: Command): void {
         const cloud = await openCloud();
         const withdrawal = { at: new Date().toISOString(), by: await cloud.identity(), because: options.because };
         const done = await withdrawDelivery(cloud.table, cloud.delivery, delivery, withdrawal);
-        const text = `${delivery} is withdrawn: ${done.withdrawn.because}`;
-        return { json: done, text: `${text}; public now: ${done.published ?? 'nothing'}`, next: 'ponte deliveries' };
+        const text = `${delivery} is withdrawn: ${done.withdrawn.because}; public now: ${done.published ?? 'nothing'}`;
+        const elsewhere = (await furtherDeliveriesOf(cloud.table, delivery)).map(furtherText);
+        const still =
+          elsewhere.length > 0 ? ['still as they were, ponte recall takes it back there:', ...elsewhere] : [];
+        return { json: done, text: [text, ...still].join('\n'), next: 'ponte deliveries' };
       }),
     );
 }

@@ -4,6 +4,7 @@ import type { AccountRow } from '#core/account.ts';
 import { CAMPAIGN_STAGES, type CampaignRow } from '#core/campaign.ts';
 import type { ChunkRow } from '#core/chunk.ts';
 import { type DegradedRow, degradedSteps } from '#core/degrade.ts';
+import type { FurtherDelivery } from '#core/further-delivery.ts';
 import { readLedger } from '#core/ledger.ts';
 import { type Comparison, compareStages, readEstimate } from '#core/plan/campaign-estimate.ts';
 import { chunkMicroUsd } from '#core/plan/chunk-price.ts';
@@ -29,6 +30,8 @@ export interface CampaignReport {
   readonly spending: Spending;
   /** What each stage took, against the interval that the campaign began with, by currency. */
   readonly estimates: readonly Comparison[];
+  /** Its table at further destinations. */
+  readonly further: readonly FurtherDelivery[];
   /** When and why it did less. */
   readonly degraded: readonly DegradedRow[];
   /** Micro-dollars of the looks at chunks that ended in quarantine. */
@@ -45,7 +48,7 @@ export interface QuarantinedChunk {
 
 /** What a campaign did, how long it took and what it used. */
 export async function campaignReport(cloud: Cloud, name: string): Promise<CampaignReport> {
-  const { campaign, approval } = await viewCampaign(cloud, name);
+  const { campaign, approval, further } = await viewCampaign(cloud, name);
   const quarantined: QuarantinedChunk[] = [];
   const counts = { skinny: 0, superseded: 0 };
   const looks: ChunkRow[] = [];
@@ -68,6 +71,7 @@ export async function campaignReport(cloud: Cloud, name: string): Promise<Campai
     ledger,
     spending,
     estimates: compareStages(await readEstimate(cloud.table, name), spending.stages),
+    further,
     degraded: await degradedSteps(cloud.table, name),
     quarantinedMicroUsd: refused.reduce((sum, { seconds }) => sum + chunkMicroUsd(seconds ?? 0), 0),
     controlPlane: {

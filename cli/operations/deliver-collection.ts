@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
+import { FolderSource } from '#adapters/file-source.ts';
 import { FolderDestination } from '#adapters/folder-destination.ts';
 import { S3Destination } from '#adapters/s3-destination.ts';
 import { Throttle } from '#adapters/throttle.ts';
@@ -75,7 +76,7 @@ export function openDestination(place: Place, source: string): Destination {
   });
   const partBytes = place.partMebibytes * MIB;
   const at = { bucket, prefix, checksums, partBytes, parallelParts: PARALLEL_PARTS };
-  return new S3Destination(place.name, client, at, source, throttle);
+  return new S3Destination(place.name, client, at, new FolderSource(source), throttle);
 }
 
 function variable(destination: string, name: string): string {

@@ -4,8 +4,9 @@ import { CAMPAIGN_INDEX_PREFIX, type CampaignRow } from '#core/campaign.ts';
 import { readCampaign } from '#core/campaign-book.ts';
 import { CHUNK_PREFIX, type ChunkRow, chunkRowSchema } from '#core/chunk.ts';
 import { readRelease } from '#core/chunk-book.ts';
-import { DELIVERIES, DELIVERY_PREFIX, type DeliveryRow, deliveryRowSchema } from '#core/delivery.ts';
+import { DELIVERIES, DELIVERY_PREFIX, type DeliveryRow, deliveryName, deliveryRowSchema } from '#core/delivery.ts';
 import { InputError } from '#core/errors.ts';
+import { type FurtherDelivery, furtherDeliveriesOf } from '#core/further-delivery.ts';
 import { type ReleaseRow, releasePartition } from '#core/release.ts';
 import { scan } from '#core/table.ts';
 
@@ -34,10 +35,18 @@ export async function* chunksOf({ table }: Pick<Cloud, 'table'>, release: string
 export interface CampaignView {
   readonly campaign: CampaignRow;
   readonly approval: ApprovalRow | null;
+  /** Its table at further destinations. */
+  readonly further: readonly FurtherDelivery[];
 }
 
-export async function viewCampaign({ table }: Cloud, campaign: string): Promise<CampaignView> {
-  return { campaign: await readCampaign(table, campaign), approval: await readApproval(table, campaign) };
+export async function viewCampaign({ table }: Pick<Cloud, 'table'>, name: string): Promise<CampaignView> {
+  const campaign = await readCampaign(table, name);
+  const { catalogue } = campaign;
+  return {
+    campaign,
+    approval: await readApproval(table, name),
+    further: catalogue ? await furtherDeliveriesOf(table, deliveryName(catalogue.name, catalogue.manifest.sha256)) : [],
+  };
 }
 
 /** A campaign by its name, or the one campaign of a release by the release's name. */
@@ -54,8 +63,15 @@ export async function findCampaign(cloud: Cloud, name: string): Promise<string> 
   });
 }
 
-export async function deliveriesOf({ table }: Cloud): Promise<readonly DeliveryRow[]> {
-  const rows: DeliveryRow[] = [];
-  for await (const row of scan(table, DELIVERIES, DELIVERY_PREFIX)) rows.push(deliveryRowSchema.parse(row));
+export interface DeliveryView extends DeliveryRow {
+  readonly further: readonly FurtherDelivery[];
+}
+
+export async function deliveriesOf({ table }: Pick<Cloud, 'table'>): Promise<readonly DeliveryView[]> {
+  const rows: DeliveryView[] = [];
+  for await (const item of scan(table, DELIVERIES, DELIVERY_PREFIX)) {
+    const row = deliveryRowSchema.parse(item);
+    rows.push({ ...row, further: await furtherDeliveriesOf(table, row.delivery) });
+  }
   return rows;
 }

@@ -14,6 +14,7 @@ import { resumeSite, siteFiles } from '#local/site.ts';
 import { uploadAtOnce } from '#test/e2e/at-once.ts';
 import { expectEachPartOnce, expectPlainRail, expectWholeTable } from '#test/e2e/delivered.ts';
 import { DemoHome, log, pythonHome } from '#test/e2e/demo-home.ts';
+import { addFurtherPlaces, expectFurtherPlaces } from '#test/e2e/further-places.ts';
 import { attemptsOf, type Exhausted, leaveRoomForOneJob, raiseAndResume } from '#test/e2e/half-budget.ts';
 import { type Interrupted, interruptStart } from '#test/e2e/interrupted-start.ts';
 import { uploadFiveTimesOutOfOrder } from '#test/e2e/uploads.ts';
@@ -65,6 +66,7 @@ describe('from an upload to a federated table, with the agent killed on the way'
     interrupted = await interruptStart(machine.home, /still informing/);
     const onState = async (state: string) => {
       const [campaign = ''] = await campaignsOf(machine.home);
+      if (state === 'approval' && !exhausted) await addFurtherPlaces(machine.home, campaign);
       if (state === 'approval' && !exhausted) await leaveRoomForOneJob(machine.home, campaign);
       if (state === 'estimating' && kills === 0) await breakThings();
       if (state === 'paused') exhausted = await raiseAndResume(machine.home, campaign, 1_000_000);
@@ -83,6 +85,10 @@ describe('from an upload to a federated table, with the agent killed on the way'
     expect(kills).toBe(2);
     await expectWholeTable(result);
   });
+
+  it('brings it to a second place, whatever becomes of a third, which is retried', { timeout: 180_000 }, () =>
+    expectFurtherPlaces(machine.home),
+  );
 
   it('estimates every part once with every algorithm, and keeps the books even', { timeout: 60_000 }, () =>
     expectEachPartOnce(machine.home, result),

@@ -178,6 +178,22 @@ describe('the stack', () => {
     expect(() => ponteApp(app)).toThrow(/^sites are names of lower-case letters, digits and -, each once/);
   });
 
+  it('lets a delivery elsewhere read catalogues, and secrets and roles of that purpose alone', () => {
+    const [role = ''] = Object.keys(template.findResources('AWS::IAM::Role')).filter((id) =>
+      id.startsWith('FurtherDeliveryDeliverRole'),
+    );
+    const reached = statementsOf(role)
+      .filter(({ Action }) => !/^(dynamodb|logs):/.test([Action].flat()[0] ?? ''))
+      .map(({ Action, Resource }) => [Action, readable(Resource)]);
+
+    expect(reached).toEqual([
+      ['s3:GetObject', '<StorageLake.Arn>/catalogues/*'],
+      ['s3:ListBucket', '<StorageLake.Arn>'],
+      ['secretsmanager:GetSecretValue', expect.stringMatching(/:secretsmanager:.*:secret:ponte\/destinations\/\*$/)],
+      ['sts:AssumeRole', expect.stringMatching(/:iam::\*:role\/ponte-delivery-\*$/)],
+    ]);
+  });
+
   it('gives every function a role of its own', () => {
     const functions = resources('AWS::Lambda::Function', z.object({ Properties: z.object({ Role: z.unknown() }) }));
     const roles = functions.map(({ Properties }) => JSON.stringify(Properties.Role));
@@ -243,7 +259,7 @@ describe('the backstop', () => {
     });
     const actions = template.findResources('AWS::Budgets::BudgetsAction');
     const [action] = Object.values(actions);
-    expect(action?.Properties.Definition.IamActionDefinition.Roles).toHaveLength(4);
+    expect(action?.Properties.Definition.IamActionDefinition.Roles).toHaveLength(5);
     template.hasResourceProperties('AWS::IAM::ManagedPolicy', {
       PolicyDocument: {
         Statement: [
