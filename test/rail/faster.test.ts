@@ -63,3 +63,9 @@ test('DNF estimates alike on a node without wide vector instructions, whose sort
   }
   expect(digests[1]).toEqual(digests[0]);
 });
+
+test('quantiles of p(z) are those of qp to the bit', async () => {
+  const rail = await prepareRail('faster-quantiles');
+  const found = await fixture(rail, z.record(z.string(), z.boolean()), 'same_quantiles');
+  expect(found).toEqual({ 'two peaks': true, 'one point': true, 'noise with gaps': true, flat: true });
+});

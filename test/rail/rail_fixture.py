@@ -417,6 +417,27 @@ def worker_split(training: str, fraction: str, seed: str) -> dict[str, list[str]
     return {name: [str(value) for value in part.object_id] for name, part in (("kept", kept), ("heldOut", held_out))}
 
 
+def same_quantiles() -> dict[str, bool]:
+    """Whether the worker's quantiles are qp's to the bit, by what the p(z) look like."""
+    import qp
+    from ponte_rail.estimates import quantiles
+
+    random, shares = np.random.default_rng(11), list(QUANTILES.values())
+    centres, widths = random.uniform(-0.2, 3.2, (500, 2, 1)), random.uniform(0.01, 0.5, (500, 2, 1))
+    shapes = {
+        "two peaks": np.exp(-0.5 * ((GRID - centres) / widths) ** 2).sum(axis=1),
+        "one point": np.eye(len(GRID)) * random.uniform(1e-200, 1e200, (len(GRID), 1)),
+        "noise with gaps": np.where(random.random((500, len(GRID))) < 0.9, 0.0, random.random((500, len(GRID)))),
+        "flat": np.full((1, len(GRID)), 1 / 3),
+    }
+    found = {}
+    for name, pdf in shapes.items():
+        theirs = qp.Ensemble(qp.interp, data={"xvals": GRID, "yvals": pdf}).ppf(shares)
+        ours = quantiles(pdf, GRID, shares)
+        found[name] = np.asarray(theirs).reshape(ours.shape).tobytes() == ours.tobytes()
+    return found
+
+
 def summaries() -> dict[str, Any]:
     """The worker's summary of five p(z): NaN, zero, negative, peaked at the edge, sound."""
     from ponte_rail.estimates import NAMES, summarise

@@ -14,7 +14,6 @@ Names and meanings are those of Rubin's DP1 and DP2 `object_photoz` tables (RTN-
 from __future__ import annotations
 
 import numpy as np
-import qp
 from numpy.typing import NDArray
 
 from ponte_rail.best_redshift import best_redshift
@@ -70,10 +69,22 @@ def summarise(
     mode = grid[peak[rows], None]
     near = np.abs(grid - mode) <= ODDS_WIDTH * (1 + mode)
     points["odds"][rows] = (p * near).sum(axis=1) / p.sum(axis=1)
-    quantiles = qp.Ensemble(qp.interp, data={"xvals": grid, "yvals": p}).ppf(list(_QUANTILES.values()))
-    for name, values in zip(_QUANTILES, np.asarray(quantiles).reshape(len(rows), len(_QUANTILES)).T):
+    for name, values in zip(_QUANTILES, quantiles(p, grid, list(_QUANTILES.values())).T):
         points[name][rows] = values
     return points, flags
+
+
+def quantiles(p: NDArray[np.float64], grid: NDArray[np.float64], shares: list[float]) -> NDArray[np.float64]:
+    """(N, shares), to the bit what qp's interpolated ensembles answer (qp-prob 1.1.4, interp.py), which ask scipy for an
+    interpolator of each object: 0.03 ms an object, half of all that GPz took. They normalise twice, so it is done here."""
+    cumulative = np.empty_like(p)
+    for _ in range(2):
+        cumulative[:, 0] = 0.5 * p[:, 0] * (grid[1] - grid[0])
+        cumulative[:, 1:] = np.cumsum((grid[1:] - grid[:-1]) * 0.5 * np.add(p[:, 1:], p[:, :-1]), axis=1)
+        total = cumulative[:, -1:].copy()
+        p = p / total
+        cumulative /= total
+    return np.stack([np.interp(shares, row, grid) for row in cumulative])
 
 
 def _bimodal(p: NDArray[np.float64], peak: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -1,5 +1,6 @@
 """BPZ's, TPZ's and (in faster_dnf.py) DNF's own arithmetic in fewer steps: the same operations on the same numbers in
-the same order, so that no bit of p(z) changes (`test/rail/faster.test.ts`, `test/rail/registered.test.ts`; `npm run bench -- estimate`; ADR 26).
+the same order, so that no bit of p(z) changes (`test/rail/faster.test.ts`, `test/rail/registered.test.ts`;
+`npm run bench -- estimate`; ADR 26).
 
 What is left out is what RAIL computes and throws away. The versions of the packages are part of the registered
 configurations, so that another version of either code comes with a run of those tests.

@@ -1,4 +1,4 @@
-"""DNF's own arithmetic in fewer steps (pz-rail-dnf 2.0.4, numpy 2.4.6, scikit-learn 1.9.1), as faster.py for BPZ and TPZ.
+"""DNF's own arithmetic in fewer steps (pz-rail-dnf 2.0.4, numpy 2.4.6, scikit-learn 1.9.1), see faster.py.
 
 RAIL's copies of 4,000 training objects for every object, and a tree that is asked for nearly half of its points, are
 what is saved, with fits of neighbours that the fit before had left as they were. The order of the 4,000 is kept,
@@ -29,7 +29,8 @@ _NEAR = 1e-12
 def covers(stage: Any) -> bool:
     """DNF with angles, on the tree of Euclidean distances that RAIL's informer leaves."""
     tree = stage.clf._fit_method == "kd_tree" and stage.clf.effective_metric_ == "euclidean"
-    return tree and stage.metric == "ANF" and not np.isnan(stage.config.nondetect_val) and len(stage.train_mag) > NEIGHBOURS
+    substitutes = not np.isnan(stage.config.nondetect_val)
+    return tree and substitutes and stage.metric == "ANF" and len(stage.train_mag) > NEIGHBOURS
 
 
 class Dnf:
@@ -78,8 +79,8 @@ class Dnf:
         stage._do_chunk_output(ensemble, start, end, first, data=columns)
 
     def _neighbours(self, magnitude: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-        """(N, 80) training objects by angle, nearest first, with their angles, and (N,) distances of the nearest object,
-        as preselection() and metric_computation()."""
+        """(N, 80) training objects by angle, nearest first, with their angles, and (N,) distances of the nearest one, as
+        preselection() and metric_computation()."""
         rows, norm = len(magnitude), np.linalg.norm(magnitude, axis=1)
         neighbours = np.empty((rows, NEIGHBOURS), np.intp)
         angles, closest = np.empty(neighbours.shape), np.empty(rows)
@@ -104,18 +105,19 @@ class Dnf:
             distance, near = self._tree.kneighbors(magnitude, n_neighbors=self._kept)
             return near, distance[:, :2]
         near, two = np.empty((len(magnitude), self._kept), np.intp), np.empty((len(magnitude), 2))
+        unsure = np.zeros(len(magnitude), np.bool_)
         squared = cdist(magnitude.astype(np.float64), self._doubles, "sqeuclidean")
         for row, all_squared in enumerate(squared):
-            some, beyond = np.arange(self._kept), np.inf
+            some, farther = np.arange(self._kept), all_squared[:0]
             if self._kept < len(all_squared):
                 parted = np.argpartition(all_squared, self._kept - 1)
-                some, beyond = parted[: self._kept], all_squared[parted[self._kept :]].min()
-            order = some[np.argsort(all_squared[some])]
-            found = all_squared[order]
-            near[row], two[row] = order, np.sqrt(found[:2])
-            if (found[1:] == found[:-1]).any() or beyond - found[-1] <= _NEAR * beyond:
-                # Which of two equals comes first only the tree knows.
-                near[row] = self._tree.kneighbors(magnitude[row : row + 1], n_neighbors=self._kept)[1]
+                some, farther = parted[: self._kept], all_squared[parted[self._kept :]]
+            near[row] = some[np.argsort(all_squared[some])]
+            found = all_squared[near[row]]
+            two[row] = np.sqrt(found[:2])
+            unsure[row] = (found[1:] == found[:-1]).any() or (farther <= found[-1] * (1 + _NEAR)).any()
+        if unsure.any():  # which of two equals comes first, and which of two nearly equal is kept, only the tree knows
+            near[unsure] = self._tree.kneighbors(magnitude[unsure], n_neighbors=self._kept)[1]
         return near, two
 
     def _angle(self, magnitude: NDArray[Any], norm: NDArray[Any], near: NDArray[np.intp]) -> NDArray[Any]:
@@ -129,8 +131,8 @@ class Dnf:
     def _fit(
         self, neighbours: NDArray[np.intp], magnitude: NDArray[Any]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """As compute_photoz_fit(): redshifts, (N, bands + 1) coefficients, squared residual sums, neighbours left. Objects
-        with equally many neighbours are fitted together, and those of which a round removed none are done."""
+        """As compute_photoz_fit(): redshifts, (N, bands + 1) coefficients, squared residual sums, neighbours left.
+        Objects with equally many neighbours are fitted together, and those of which a round removed none are done."""
         rows, bands = magnitude.shape
         coefficients, squares = np.zeros((rows, bands + 1)), np.zeros(rows)
         used = np.full(rows, float(neighbours.shape[1]))
