@@ -29,7 +29,7 @@ async function measureSkinny({ folder, home, options, say, figure }: BenchRun): 
     writeSurveyChunk(database, chunk, 'lsst-dp1', { rows: ROWS, without: unwanted(COLUMNS) }),
   );
   const { python } = await ensurePythonEnvironment({
-    name: 'checkers',
+    name: 'outside',
     lockFile: join(import.meta.dirname, '..', 'test/python/requirements.txt'),
     home,
     log: say,

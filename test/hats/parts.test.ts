@@ -3,18 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
-import { prepareCheckers, runChecker } from '#test/python/checkers.ts';
+import { prepareCheckers, runChecker, runCheckerOf } from '#test/python/checkers.ts';
 import { PATCHES, patchedSky } from './patched-sky.ts';
-import { buildCatalogue, type SyntheticCatalogue, writeParts } from './synthetic-catalogue.ts';
+import { buildCatalogue, CATALOGUE, FOLDERS, type SyntheticCatalogue, writeParts } from './synthetic-catalogue.ts';
 
 const ROWS = 6_000;
 const MAX_ROWS = 900;
+const NOTEBOOK = join(import.meta.dirname, '../../docs/astronomer.ipynb');
 
 let folder: string;
 let built: SyntheticCatalogue;
 
 beforeAll(async () => {
   await prepareCheckers();
+  await prepareCheckers('outside-older');
   folder = await mkdtemp(join(tmpdir(), 'ponte-parts-'));
   const parts = await writeParts(join(folder, 'parts'), ROWS, 2, { withPdfs: true, sky: patchedSky(PATCHES) });
   built = await buildCatalogue(join(folder, 'collection'), parts, MAX_ROWS);
@@ -29,13 +31,50 @@ describe('a collection with all its parts', () => {
     expect(report).toMatchObject({ sound: true, rows: ROWS });
   });
 
+  // It refuses a collection that lists extensions, which are newer; the catalogues inside it open.
+  test('opens in an older LSDB, catalogue by catalogue: rows, index, cone and id searches agree with brute force', {
+    timeout: 120_000,
+  }, async () => {
+    const printed = await runCheckerOf(
+      'outside-older',
+      'test/lsdb/check_catalogue.py',
+      join(built.folder, CATALOGUE),
+      ...['--expected-rows', String(ROWS), '--index', join(built.folder, FOLDERS.index)],
+    );
+
+    expect(lastLine(printed)).toMatchObject({
+      agrees: true,
+      strictly_valid: true,
+      lsdb: '0.10.4',
+      rows: ROWS,
+      index_mismatches: 0,
+      cone_disagreements: 0,
+      index: { asked: 40, found_same: true },
+    });
+  });
+
+  test('runs through every cell of the notebook for astronomers, which find what brute force finds', {
+    timeout: 120_000,
+  }, async () => {
+    const printed = await runChecker('test/lsdb/run_notebook.py', NOTEBOOK, built.folder);
+
+    expect(lastLine(printed)).toMatchObject({
+      agrees: true,
+      cells: 6,
+      objects: 300,
+      cone_same: true,
+      good_same: true,
+      joined_same: true,
+      stacked_same: true,
+    });
+  });
+
   test('agrees with brute force in LSDB: margin at poles and vertices, id search, the join with p(z)', {
     timeout: 120_000,
   }, async () => {
     const printed = await runChecker('test/lsdb/check_parts.py', built.folder);
-    const answer: unknown = JSON.parse(printed.trim().split('\n').at(-1) ?? '');
 
-    expect(answer).toMatchObject({
+    expect(lastLine(printed)).toMatchObject({
       agrees: true,
       strictly_valid: true,
       margin: { missing: 0, far: 0 },
@@ -44,3 +83,5 @@ describe('a collection with all its parts', () => {
     });
   });
 });
+
+const lastLine = (printed: string): unknown => JSON.parse(printed.trim().split('\n').at(-1) ?? '');

@@ -1,10 +1,11 @@
 """Opens a delivered collection the way an astronomer does, and compares it with brute force.
 
-    python check_catalogue.py FOLDER --expected-rows N
+    python check_catalogue.py FOLDER --expected-rows N [--index FOLDER]
 
 Checks, with LSDB and NumPy only: hats accepts it strictly; the number of rows; that `_healpix_29` is that of the
 coordinates; that cone searches, at the places with most rows and at random ones, return exactly the objects that lie
-within the radius. Prints one JSON line; exits with status 1 when anything disagrees.
+within the radius; with `--index`, that `id_search` returns exactly the objects asked for. Prints one JSON line; exits
+with status 1 when anything disagrees.
 """
 
 import argparse
@@ -53,7 +54,16 @@ def cone_disagreements(catalog, table, ra: str, dec: str, cones: int) -> tuple[i
     return found_in_all, disagreements
 
 
-def check(folder: str, expected_rows: int | None, cones: int) -> dict:
+def check_index(catalog, table, **where) -> dict:
+    generator = np.random.default_rng(3)
+    asked = generator.choice(table["objectId"].to_numpy(np.int64), min(40, len(table)), replace=False)
+    # An id between two that exist leads nowhere.
+    absent = [int(asked[0]) + 1]
+    found = catalog.id_search(values={"objectId": [int(value) for value in asked] + absent}, **where).compute()
+    return {"asked": len(asked), "found_same": sorted(found["objectId"].to_list()) == sorted(int(v) for v in asked)}
+
+
+def check(folder: str, expected_rows: int | None, cones: int, index_folder: str | None) -> dict:
     valid = is_valid_catalog(folder, strict=True)
     if not valid:
         return {"strictly_valid": False, "agrees": False}
@@ -78,6 +88,8 @@ def check(folder: str, expected_rows: int | None, cones: int) -> dict:
         "cone_rows": cone_rows,
         "cone_disagreements": cone_disagreements_,
     }
+    if index_folder:
+        result["index"] = check_index(default, table, index_catalogs={"objectId": index_folder})
     rows = len(table)
     result["agrees"] = bool(
         valid
@@ -85,6 +97,7 @@ def check(folder: str, expected_rows: int | None, cones: int) -> dict:
         and (expected_rows is None or rows == expected_rows)
         and index_mismatches == 0
         and cone_disagreements_ == 0
+        and (not index_folder or result["index"]["found_same"])
     )
     return result
 
@@ -94,10 +107,11 @@ def main() -> int:
     parser.add_argument("folder")
     parser.add_argument("--expected-rows", type=int)
     parser.add_argument("--cones", type=int, default=5)
+    parser.add_argument("--index", help="the folder of an index by objectId: also search by it")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.INFO)
-    result = check(arguments.folder, arguments.expected_rows, arguments.cones)
+    result = check(arguments.folder, arguments.expected_rows, arguments.cones, arguments.index)
     print(json.dumps(result))
     return 0 if result["agrees"] else 1
 

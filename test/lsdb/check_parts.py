@@ -18,6 +18,7 @@ import lsdb
 import numpy as np
 import pyarrow.parquet as pq
 from cdshealpix.nested import vertices
+from check_catalogue import check_index
 from hats.io.validation import is_valid_catalog
 
 RADIANS_PER_ARCSEC = np.pi / 180 / 3600
@@ -82,15 +83,6 @@ def check_margin(folder: Path, catalog, table) -> dict:
         polar_rows += int((np.abs(points[needed][:, 2]) > np.sin(np.radians(60))).sum())
     return {"needed": needed_rows, "held": kept, "missing": missing, "far": far, "at_vertices": vertex_rows,
             "beyond_60_degrees": polar_rows}
-
-
-def check_index(catalog, table) -> dict:
-    generator = np.random.default_rng(3)
-    asked = generator.choice(table["objectId"].to_numpy(np.int64), min(40, len(table)), replace=False)
-    # An id between two that exist leads nowhere.
-    absent = [int(asked[0]) + 1]
-    found = catalog.id_search(values={"objectId": [int(value) for value in asked] + absent}).compute()
-    return {"asked": len(asked), "found_same": sorted(found["objectId"].to_list()) == sorted(int(v) for v in asked)}
 
 
 def check_posteriors(folder: Path, catalog, table) -> dict:

@@ -7,14 +7,22 @@ const repository = join(import.meta.dirname, '..', '..');
 /** Where tests may keep state that is costly to make again; ignored by git. */
 const stateFolder = join(repository, '.ponte');
 
+/** Which LSDB: the one that our documents describe, with qp, or a release that astronomers still have. */
+export type CheckerSet = 'outside' | 'outside-older';
+
+const LOCKS: Readonly<Record<CheckerSet, string>> = {
+  outside: 'test/python/requirements.txt',
+  'outside-older': 'test/python/older-requirements.txt',
+};
+
 /**
  * Installs the environment of the outside checkers unless it is there. Call it in `beforeAll`, which may take minutes:
  * inside a test the installation would count as the test's time.
  */
-export async function prepareCheckers(): Promise<string> {
+export async function prepareCheckers(name: CheckerSet = 'outside'): Promise<string> {
   const { python } = await ensurePythonEnvironment({
-    name: 'checkers',
-    lockFile: join(repository, 'test/python/requirements.txt'),
+    name,
+    lockFile: join(repository, LOCKS[name]),
     home: stateFolder,
     log: (line) => console.log(line),
   });
@@ -26,5 +34,10 @@ export async function prepareCheckers(): Promise<string> {
  * @throws {CommandFailed} when the script does not end with status 0.
  */
 export async function runChecker(script: string, ...args: readonly string[]): Promise<string> {
-  return await run([await prepareCheckers(), '-W', 'ignore', join(repository, script), ...args]);
+  return await runCheckerOf('outside', script, ...args);
+}
+
+/** `runChecker` in another environment than the current one. */
+export async function runCheckerOf(name: CheckerSet, script: string, ...args: readonly string[]): Promise<string> {
+  return await run([await prepareCheckers(name), '-W', 'ignore', join(repository, script), ...args]);
 }
