@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { checkPacket } from '#adapters/hats-packet-check.ts';
 import type { PrimaryCatalogue } from '#adapters/hats-part-comparison.ts';
 import { felisFacts, felisYaml } from '#core/hats/felis.ts';
 import { ingestManifest } from '#core/hats/ingest-manifest.ts';
@@ -22,6 +23,7 @@ export async function checkDocuments(
       findings.add('SCHEMA_DIFFERS', FELIS_SCHEMA, 'Made anew from the columns of the catalogue it is another text.');
     }
   }
+  await checkPacket(primary, manifest, present, findings);
   if (present.includes(INGEST_MANIFEST) && manifest !== null) {
     const text = await readFile(join(primary.root, INGEST_MANIFEST), 'utf8');
     if (text === ingestOf(primary, manifest, text)) return;

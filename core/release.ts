@@ -7,6 +7,7 @@ import { furtherDestinationsSchema } from '#core/further-destination.ts';
 import { headlineSchema } from '#core/headline.ts';
 import { digestSchema, heldOutSchema, namedRefSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 import { profileSchema } from '#core/profile.ts';
+import { publicationSchema } from '#core/publication.ts';
 import { recipeSchema } from '#core/recipe.ts';
 import type { Key } from '#core/table.ts';
 
@@ -83,6 +84,7 @@ export const registrationSchema = z.strictObject({
   /** Objects for which it is true are trained on: in the language of `core/cut.ts`, with `redshift`. */
   trainingCut: z.string().min(1).exactOptional(),
   trainingOrigin: originSchema.exactOptional(),
+  publication: publicationSchema.exactOptional(),
   campaign: campaignSpecSchema,
 });
 export type Registration = z.infer<typeof registrationSchema>;
@@ -97,6 +99,7 @@ export const releaseSpecSchema = z.strictObject({
   /** What `trainingSet` is the rest of: the cut, and the file that was cut. */
   trainingCut: z.strictObject({ cut: z.string(), of: digestSchema }).exactOptional(),
   trainingOrigin: originSchema.exactOptional(),
+  publication: publicationSchema.exactOptional(),
   campaign: campaignSpecSchema,
   /** Registered configuration of each of the campaign's algorithms, with what one attempt may cost at most. */
   algorithms: z.record(

@@ -23,6 +23,7 @@ import {
 } from '#core/partition-task.ts';
 import { COUNT_ORDER } from '#core/recipe.ts';
 import { readDocument } from '#functions/documents.ts';
+import { writePacket } from '#functions/finish-packet.ts';
 import { handler as stack } from '#functions/handler.ts';
 import { withScratch } from '#functions/scratch.ts';
 import type { Services } from '#functions/services.ts';
@@ -51,11 +52,14 @@ export const handler = stack(catalogueOrderSchema, ({ campaign, plan: planRef },
       counts: { order: COUNT_ORDER, counts: plan.counts },
       provenance: { title: plan.title, description: describe(plan), createdAt: plan.createdAt },
     });
-    const files = [...finished.files, ...(await writeDatabaseFiles(plan, packed, folder))];
+    const known = packedFiles(plan, packed);
+    const small = [...finished.files, ...(await writeDatabaseFiles(plan, packed, folder))];
+    const counts = { rows: finished.rows, partitions: finished.leaves };
+    const files = [...small, ...(await writePacket(plan, [...known, ...small], counts, folder, services))];
     for (const file of files) {
       await lake.putFile(`${filesPrefix(plan)}${file.path}`, join(folder, file.path), file.sha256);
     }
-    const manifest = await putManifest(plan, packed, { ...finished, files }, folder, services);
+    const manifest = await putManifest(plan, known, { ...finished, files }, folder, services);
     await setCatalogue(table, campaign, {
       name: plan.name,
       prefix: plan.prefix,
@@ -118,19 +122,22 @@ async function* partTails(
   }
 }
 
-async function putManifest(
-  plan: PackingPlan,
-  records: readonly PackedPartition[],
-  finished: Pick<FinishedCatalogue, 'rows' | 'files'>,
-  folder: string,
-  { lake }: Services,
-): Promise<ObjectRef> {
+function packedFiles(plan: PackingPlan, records: readonly PackedPartition[]): readonly ManifestFile[] {
   const folders = planFolders(plan);
-  const packed = PART_KINDS.flatMap((kind) =>
+  return PART_KINDS.flatMap((kind) =>
     records.flatMap(({ [kind]: file }): ManifestFile[] =>
       file ? [{ path: `${folders[kind]}/${file.path}`, sha256: file.sha256, sizeBytes: file.sizeBytes }] : [],
     ),
   );
+}
+
+async function putManifest(
+  plan: PackingPlan,
+  packed: readonly ManifestFile[],
+  finished: Pick<FinishedCatalogue, 'rows' | 'files'>,
+  folder: string,
+  { lake }: Services,
+): Promise<ObjectRef> {
   const written = await writeManifest(folder, {
     collection: plan.name,
     rows: finished.rows,

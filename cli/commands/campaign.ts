@@ -6,7 +6,7 @@ import { furtherNext, furtherText } from '#cli/further-text.ts';
 import { ponteHome } from '#cli/home.ts';
 import { approve } from '#cli/operations/approve.ts';
 import { campaignReport } from '#cli/operations/campaign-report.ts';
-import { type CampaignView, findCampaign, viewCampaign } from '#cli/operations/look.ts';
+import { approvalWarning, type CampaignView, findCampaign, viewCampaign } from '#cli/operations/look.ts';
 import { resumeCampaign } from '#cli/operations/resume-campaign.ts';
 import { saveReport } from '#cli/operations/save-report.ts';
 import { stopCampaign } from '#cli/operations/stop-campaign.ts';
@@ -107,8 +107,10 @@ export function campaignCommand(program: Command): void {
           view = await viewCampaign(cloud, id);
         }
         const page = view.approval && waitsForPerson(view) ? await saveReport(cloud, view.approval, ponteHome()) : null;
+        const warning = page ? await approvalWarning(cloud, view.campaign) : null;
+        if (warning) progress(`warning: ${warning}`);
         return {
-          json: { ...view, page },
+          json: { ...view, page, warning },
           text: describe(view, page),
           next: nextOf(view),
           failed: view.campaign.state === 'failed',

@@ -21,6 +21,7 @@ export function releaseCommand(program: Command): void {
     .action((file: string, options: OutputOptions) =>
       answer(options, async () => {
         const registered = await registerRelease(await openCloud(), file);
+        if (registered.warning) progress(`warning: ${registered.warning}`);
         return {
           json: registered,
           text: `release ${registered.release}: ${registered.outcome}`,

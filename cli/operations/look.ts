@@ -7,6 +7,7 @@ import { readRelease } from '#core/chunk-book.ts';
 import { DELIVERIES, DELIVERY_PREFIX, type DeliveryRow, deliveryName, deliveryRowSchema } from '#core/delivery.ts';
 import { InputError } from '#core/errors.ts';
 import { type FurtherDelivery, furtherDeliveriesOf } from '#core/further-delivery.ts';
+import { UNPUBLISHED } from '#core/publication.ts';
 import { type ReleaseRow, releasePartition } from '#core/release.ts';
 import { scan } from '#core/table.ts';
 
@@ -74,4 +75,13 @@ export async function deliveriesOf({ table }: Pick<Cloud, 'table'>): Promise<rea
     rows.push({ ...row, further: await furtherDeliveriesOf(table, row.delivery) });
   }
   return rows;
+}
+
+/** What a coordinator should know of the delivery before approving it: what its packet would lack; null when nothing. */
+export async function approvalWarning(
+  { table }: Pick<Cloud, 'table'>,
+  { release }: CampaignRow,
+): Promise<string | null> {
+  const { spec } = await readRelease(table, release);
+  return spec.publication ? null : UNPUBLISHED;
 }

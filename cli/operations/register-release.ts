@@ -12,6 +12,7 @@ import { sha256 } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
 import type { ObjectStore } from '#core/ports.ts';
 import { type Profile, profileSchema } from '#core/profile.ts';
+import { UNPUBLISHED } from '#core/publication.ts';
 import { type Recipe, recipeProblems, recipeSchema } from '#core/recipe.ts';
 import {
   type Registration,
@@ -30,6 +31,8 @@ export interface Registered {
   readonly release: string;
   readonly specDigest: string;
   readonly outcome: 'registered' | 'unchanged';
+  /** What the delivery will lack; null when nothing. */
+  readonly warning: string | null;
 }
 
 /**
@@ -41,6 +44,7 @@ export async function registerRelease(cloud: Register, path: string): Promise<Re
   const spec = await resolveSpec(cloud, registration, dirname(resolve(path)));
   const { release } = registration;
   const specDigest = releaseSpecDigest(spec);
+  const warning = spec.publication ? null : UNPUBLISHED;
   const item = {
     ...releaseKey(release),
     release,
@@ -55,10 +59,10 @@ export async function registerRelease(cloud: Register, path: string): Promise<Re
     settledChunks: 0,
   };
   if ((await cloud.table.write([{ kind: 'put', item, when: [ROW_IS_NEW] }])).written) {
-    return { release, specDigest, outcome: 'registered' };
+    return { release, specDigest, outcome: 'registered', warning };
   }
   const before = releaseRowSchema.parse(await cloud.table.get(releaseKey(release)));
-  if (before.specDigest === specDigest) return { release, specDigest, outcome: 'unchanged' };
+  if (before.specDigest === specDigest) return { release, specDigest, outcome: 'unchanged', warning };
   const fields = Object.keys(spec).filter(
     (name) => JSON.stringify(field(spec, name)) !== JSON.stringify(field(before.spec, name)),
   );
@@ -82,7 +86,7 @@ export async function resolveRegistration(table: Register['table'], path: string
 }
 
 async function resolveSpec(cloud: Resolve, registration: Registration, folder: string): Promise<ReleaseSpec> {
-  const { release, title, campaign, trainingOrigin, trainingCut } = registration;
+  const { release, title, campaign, trainingOrigin, trainingCut, publication } = registration;
   const profile = await readConvention('profiles', registration.profile, profileSchema, folder);
   const recipe = await readConvention('recipes', registration.recipe, recipeSchema, folder);
   const [problem] = recipeProblems(recipe, profile);
@@ -120,6 +124,7 @@ async function resolveSpec(cloud: Resolve, registration: Registration, folder: s
     ...{ release, title, profile, recipe, trainingSet, campaign, algorithms, environmentDigest: sha256(environment) },
     ...(trainingCut === undefined ? {} : { trainingCut: { cut: trainingCut, of: published } }),
     ...(trainingOrigin ? { trainingOrigin } : {}),
+    ...(publication ? { publication } : {}),
     ...(ancillary.length > 0 ? { ancillary } : {}),
   };
 }

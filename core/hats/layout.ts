@@ -2,7 +2,8 @@ import { indexRange, type Pixel } from '#core/healpix.ts';
 
 /*
  * Where a HATS collection keeps things (IVOA note "HATS", 2025-08), relative to the collection's folder:
- *   collection.properties, manifest.json, felis.yaml, ingest.json, pz.properties
+ *   collection.properties, manifest.json, felis.yaml, ingest.json, pz.properties,
+ *   packet.json, README.md, DELIVERY_NOTE.md, validation.json, validation.html
  *   {catalogue}/properties, hats.properties, partition_info.csv, point_map.fits, skymap.fits, skymap.{order}.fits
  *   {catalogue}/dataset/_metadata, _common_metadata, Norder={o}/Dir={d}/Npix={p}.parquet
  */
@@ -11,6 +12,12 @@ export const MANIFEST = 'manifest.json';
 /** For TAP_SCHEMA, and for database sites. */
 export const FELIS_SCHEMA = 'felis.yaml';
 export const INGEST_MANIFEST = 'ingest.json';
+/** What Rubin's data guidelines ask for (RTN-105): the facts, what is made from them, and the report that was approved. */
+export const PACKET = 'packet.json';
+export const DOCUMENTATION = 'README.md';
+export const DELIVERY_NOTE = 'DELIVERY_NOTE.md';
+export const APPROVED_REPORT = 'validation.json';
+export const APPROVED_PAGE = 'validation.html';
 const DATASET = 'dataset';
 export const METADATA = `${DATASET}/_metadata`;
 export const COMMON_METADATA = `${DATASET}/_common_metadata`;

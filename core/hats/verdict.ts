@@ -40,6 +40,7 @@ export const FINDING_CODES = {
   MARGIN_INCOMPLETE: 'a row within the threshold of a partition is not in its margin',
   SCHEMA_DIFFERS: 'felis.yaml is not what the columns give',
   INGEST_DIFFERS: 'ingest.json is not what the leaves give',
+  PACKET_DIFFERS: 'a document of the packet is not what its facts, the manifest and the rows give',
   LINK_DIFFERS: 'the file that joins p(z) to the catalogue is not what it should be',
   POSTERIOR_UNLIKE_ESTIMATES: 'p(z) is missing beside an estimate, or there without one',
   POSTERIOR_INVALID: 'p(z) has another length than its grid, or no peak',

@@ -2,13 +2,19 @@ import { copyFile, mkdir, readFile, rename, truncate, writeFile } from 'node:fs/
 import { dirname, join } from 'node:path';
 import { parquetRelation, quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
 import { finishCatalogue, localLeafTails } from '#adapters/hats-finisher.ts';
-import { writeManifest } from '#adapters/hats-manifest.ts';
 import type { PackedLeaf } from '#adapters/hats-packer.ts';
 import { photozColumns } from '#core/hats/columns.ts';
 import { leafPath } from '#core/hats/layout.ts';
 import { leafKeyValuesSql } from '#core/hats/leaf.ts';
 import { ThriftCursor } from '#core/hats/thrift-compact.ts';
-import { ALGORITHMS, CATALOGUE, COORDINATES, packBase, type SyntheticCatalogue } from './synthetic-catalogue.ts';
+import {
+  ALGORITHMS,
+  CATALOGUE,
+  COORDINATES,
+  packBase,
+  type SyntheticCatalogue,
+  sealWhole,
+} from './synthetic-catalogue.ts';
 
 /** Changes one thing in a copy of a collection. */
 export type Damaging = (catalogue: SyntheticCatalogue) => Promise<void>;
@@ -33,7 +39,7 @@ export function sealed(damage: Damaging): Damaging {
 
 /** A manifest that agrees with whatever is there. */
 export async function seal({ folder, rows: count }: SyntheticCatalogue): Promise<void> {
-  await writeManifest(folder, { collection: 'synthetic', rows: count });
+  await sealWhole(folder, { rows: count });
 }
 
 /** All small files, and the manifest, made anew from the leaves that are there. */
@@ -48,7 +54,7 @@ export async function finishAndSeal(
     leaves: localLeafTails(join(folder, CATALOGUE), await withSizes(catalogue, leaves)),
     counts: counts(catalogue),
   });
-  await writeManifest(folder, { collection: 'synthetic', rows: count });
+  await sealWhole(folder, { rows: count });
 }
 
 async function withSizes(catalogue: SyntheticCatalogue, leaves: readonly PackedLeaf[]): Promise<PackedLeaf[]> {

@@ -15,6 +15,7 @@ import {
   FOLDERS,
   partTails,
   type SyntheticCatalogue,
+  sealWhole,
 } from './synthetic-catalogue.ts';
 
 type Part = 'margin' | 'index' | 'posterior';
@@ -48,7 +49,16 @@ async function finishWhole(catalogue: SyntheticCatalogue): Promise<void> {
     leaves: localLeafTails(join(folder, CATALOGUE), leaves),
     parts: partTails(folder, packed),
   });
-  await writeManifest(folder, { collection: 'synthetic', rows });
+  await sealWhole(folder, { rows });
+}
+
+/** A document of the packet changed, and the manifest made to fit. */
+function inPacket(name: string, path: string, from: RegExp, to: string): Damage {
+  const damage: Damage['damage'] = async (c) => {
+    await edit(c, path, (text) => text.replace(from, to));
+    await writeManifest(c.folder, { collection: 'synthetic', rows: c.rows });
+  };
+  return { name, damage, codes: ['PACKET_DIFFERS'] };
 }
 
 /** A part's file written anew with other columns or rows, `row` being the row number, and everything else to fit. */
@@ -157,6 +167,18 @@ export const PART_DAMAGES: readonly Damage[] = [
     name: 'an ingest manifest with another number of rows',
     damage: sealed((c) => edit(c, 'ingest.json', (text) => text.replace(/"rows":(\d+)/, '"rows":1$1'))),
     codes: ['INGEST_DIFFERS'],
+  },
+  inPacket('a packet that counts another partition', 'packet.json', /"partitions": /, '"partitions": 1'),
+  inPacket('a packet with the size of another catalogue', 'packet.json', /"sizeBytes": /, '"sizeBytes": 1'),
+  inPacket('a documentation page without a limitation', 'README.md', /\n- `bpz`: [^\n]+/, ''),
+  inPacket('a Delivery Note with another version', 'DELIVERY_NOTE.md', /made-up\.one/, 'made-up.two'),
+  {
+    name: 'documents without the facts that they were made from',
+    damage: async (c) => {
+      await rm(join(c.folder, 'packet.json'));
+      await writeManifest(c.folder, { collection: 'synthetic', rows: c.rows });
+    },
+    codes: ['PACKET_DIFFERS'],
   },
   {
     name: 'an index without _metadata',

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Database, parquetRelation, quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
@@ -6,12 +6,14 @@ import { type CollectionParts, type FinishRequest, finishCatalogue, localLeafTai
 import { writeManifest } from '#adapters/hats-manifest.ts';
 import { type PackedLeaf, type PackRequest, packPartition } from '#adapters/hats-packer.ts';
 import { type PackedParts, packParts } from '#adapters/hats-parts-packer.ts';
-import type { Digest } from '#core/digest.ts';
+import { type Digest, sha256 } from '#core/digest.ts';
 import { ESTIMATE_SUFFIXES } from '#core/hats/columns.ts';
 import { felisYaml } from '#core/hats/felis.ts';
 import { ingestManifest } from '#core/hats/ingest-manifest.ts';
-import { FELIS_SCHEMA, INGEST_MANIFEST, inSkyOrder } from '#core/hats/layout.ts';
+import { FELIS_SCHEMA, INGEST_MANIFEST, inSkyOrder, PACKET } from '#core/hats/layout.ts';
 import { MARGIN_ARCSEC } from '#core/hats/margin.ts';
+import { contentsOf, type Packet, packetSchema, renderPacket } from '#core/hats/packet.ts';
+import { packetDocuments } from '#core/hats/packet-documents.ts';
 import { partitionSky } from '#core/hats/partition.ts';
 import { partFolders } from '#core/hats/parts.ts';
 import { healpix29Sql } from '#core/healpix.ts';
@@ -159,9 +161,49 @@ export async function buildCatalogue(
   };
   const { rows, files } = await finishCatalogue(finish);
   const packed = leaves.map(({ path, sha256, sizeBytes }) => ({ path: `${CATALOGUE}/${path}`, sha256, sizeBytes }));
-  if (withParts) await writeDocuments(folder, leaves);
-  const manifest = await writeManifest(folder, { collection: 'synthetic', rows, known: [...packed, ...files] });
+  if (withParts) {
+    await writeDocuments(folder, leaves);
+    await writeFile(join(folder, PACKET), renderPacket({ ...PACKET_FACTS, rows, partitions: leaves.length }));
+  }
+  const manifest = await sealWhole(folder, { rows, known: [...packed, ...files] });
   return { folder, rows, leaves, packed: whole, finish, manifestSha256: manifest.sha256 };
+}
+
+const DIGEST = sha256('anything');
+export const PACKET_FACTS: Omit<Packet, 'rows' | 'partitions'> = {
+  version: 1,
+  collection: 'synthetic',
+  title: 'Synthetic <b>|</b> *table*',
+  release: 'made-up',
+  campaign: 'made-up.one.0123456789',
+  createdAt: '2026-01-02T03:04:05.000Z',
+  previous: null,
+  chunks: { used: 2, quarantined: 1 },
+  profile: 'dc2-rail',
+  recipe: 'skinny',
+  training: { sha256: DIGEST, cut: null, source: null, licence: null, heldOut: { fraction: 0.1, seed: 1 } },
+  environmentDigest: DIGEST,
+  algorithms: ALGORITHMS.map((name) => ({
+    name,
+    configurationDigest: DIGEST,
+    modelSha256: DIGEST,
+    metrics: { sigma_mad: 0.02, outlier_share_015: name === 'bpz' ? 0.2 : null },
+  })),
+  approval: null,
+  publication: null,
+  contents: [],
+};
+
+/** The manifest of what is there, after the packet, where it is there, was made to agree with it. */
+export async function sealWhole(folder: string, facts: Omit<Parameters<typeof writeManifest>[1], 'collection'>) {
+  const all = { collection: 'synthetic', ...facts };
+  const { manifest } = await writeManifest(folder, all);
+  if (!manifest.files.some(({ path }) => path === PACKET)) return await writeManifest(folder, all);
+  const packet = packetSchema.parse(JSON.parse(await readFile(join(folder, PACKET), 'utf8')));
+  const shape = { coordinates: COORDINATES, algorithms: ALGORITHMS };
+  const documents = packetDocuments({ ...packet, contents: [...contentsOf(manifest.files)] }, shape);
+  for (const [path, text] of Object.entries(documents)) await writeFile(join(folder, path), text);
+  return await writeManifest(folder, all);
 }
 
 /** What databases are loaded from. */
