@@ -57,34 +57,6 @@ const binsSchema = z.strictObject({
     .describe('Metrics of each bin; null for fewer than 10 objects.'),
 });
 
-const summarySchema = z.strictObject({
-  objects: count.describe('Objects that it is of.'),
-  estimated: z.array(z.number().nonnegative()).describe('Expected objects per bin of `nz.edges`.'),
-  spread: z.array(z.number().nonnegative()).describe('Standard deviation of each over the samples.'),
-  meanRedshift: z.number().describe('Mean redshift of N(z), on the grid of p(z).'),
-  meanRedshiftSpread: z.number().nonnegative().describe('Its standard deviation over the samples.'),
-  meanShift: z.number().describe('Mean redshift less that of the true redshifts of the same objects.'),
-  l1: z.number().nonnegative().describe('Sum of |estimated - true| over the bins, per object.'),
-});
-
-const binningSchema = z.strictObject({
-  unassigned: count.describe('Objects in no bin.'),
-  bins: z
-    .array(
-      z
-        .strictObject({
-          from: z.number().describe('Least z_mode of the bin: its edge, or of its objects.'),
-          to: z.number().describe('Greatest z_mode of the bin: its edge, or of its objects.'),
-          summary: summarySchema.describe('Naive stack of the objects of the bin.'),
-          true: z.array(count).describe('True redshifts per bin of `nz.edges`.'),
-          trueMeanRedshift: z.number().describe('Mean of the true redshifts of the objects of the bin.'),
-          trueInside: z.number().min(0).max(1).describe('Share of true redshifts between `from` and `to`.'),
-        })
-        .nullable(),
-    )
-    .describe('Tomographic bins, the nearest first; null for fewer than 10 objects.'),
-});
-
 /** `evaluation.json`, what `validate` returns: how good an algorithm's p(z) is on the held-out share. */
 export const evaluationSchema = z
   .strictObject({
@@ -113,25 +85,6 @@ export const evaluationSchema = z
         trueOutside: count.describe('True redshifts beyond the grid.'),
       })
       .describe('Redshift distribution of the held-out sample.'),
-    summaries: z
-      .strictObject({
-        samples: z.int().positive().describe('Poisson bootstraps behind each spread; of varInf, draws.'),
-        seed: count.describe('Seed of all of them.'),
-        naiveStack: summarySchema.describe('Sum of all p(z). RAIL: NaiveStackSummarizer.'),
-        pointEstHist: summarySchema.describe('Histogram of z_mode. RAIL: PointEstHistSummarizer.'),
-        varInf: summarySchema.describe(
-          'Variational inference of the bins from p(z) as likelihoods, of at most 10,000 objects evenly taken. RAIL: VarInfStackSummarizer.',
-        ),
-      })
-      .optional()
-      .describe('N(z) of all objects, by each of the summarizers of RAIL. Absent before 2026-11-28.'),
-    tomography: z
-      .strictObject({
-        uniform: binningSchema.describe('Five bins of z_mode, 0.2 wide from 0.2 on. RAIL: UniformBinningClassifier.'),
-        equalCount: binningSchema.describe('Five bins of as many objects each. RAIL: EqualCountClassifier.'),
-      })
-      .optional()
-      .describe('N(z) per tomographic bin. Absent before 2026-11-28.'),
   })
   .describe('Evaluation of one algorithm on the held-out share of the training set.');
 export type Evaluation = z.infer<typeof evaluationSchema>;

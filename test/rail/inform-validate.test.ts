@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type Evaluation, evaluationSchema } from '#core/evaluation.ts';
 import { fixture, makeTask, outputOf, prepareRail, type Rail, readRecord, runWorker } from './rail-worker.ts';
 
-const ROWS = 800;
+const ROWS = 400;
 /** FlexZBoost trains for some 10 s of CPU, and other work may share the cores. */
 const TRAINING_TIMEOUT_MS = 120_000;
 const splitSchema = z.strictObject({ heldOut: z.array(z.string()), kept: z.array(z.string()) });
@@ -46,16 +46,6 @@ async function runTask(kind: 'inform' | 'validate', algorithm: string, folder: s
   expect(ended.code, ended.stderr).toBe(0);
   return await readRecord(task);
 }
-
-/** Of a tomographic bin (ponte_rail/binned.py). */
-const LEAST_OBJECTS = 10;
-
-const summarySchema = z.object({ share: z.array(z.number()), mean: z.number(), spread: z.number() });
-const binningSchema = z.object({ number: z.array(z.int()), means: z.array(z.number().nullable()) });
-const nzSchema = z.object({
-  ...{ naiveStack: summarySchema, pointEstHist: summarySchema, varInf: summarySchema },
-  ...{ uniform: binningSchema, equalCount: binningSchema },
-});
 
 test('the held-out share follows its documented rule and leaves the rest to inform', async () => {
   const { heldOut, kept } = await fixture(rail, splitSchema, 'split', training, '0.1', '42');
@@ -121,35 +111,6 @@ describe.each(['bpz', 'fzboost'] as const)('inform and validate of %s', (algorit
         expect(expected[key]?.metrics, key).toMatchObject(exact);
         expect(crps, key).toBeCloseTo(expected[key]?.metrics?.crps_mean ?? Number.NaN, 4);
       }
-    }
-  });
-
-  test("report N(z) as RAIL's summarizers give it, of all and per tomographic bin", async () => {
-    const { heldOut } = await fixture(rail, splitSchema, 'split', training, '0.1', '42');
-    const list = join(rail.folder, 'held-out.json');
-    await writeFile(list, JSON.stringify(heldOut));
-    const expected = await fixture(rail, nzSchema, 'nz', algorithm, model, training, list);
-    const { summaries, tomography, rows } = evaluation;
-    for (const name of ['naiveStack', 'pointEstHist', 'varInf'] as const) {
-      const found = summaries?.[name] ?? expect.fail('no summaries');
-      const { share, mean, spread } = expected[name];
-      expect(found.objects).toBe(rows);
-      for (const [bin, each] of share.entries()) expect(found.estimated[bin], name).toBeCloseTo(each * rows, 9);
-      expect(found.meanRedshift, name).toBeCloseTo(mean, 12);
-      expect(found.meanRedshiftSpread, name).toBeCloseTo(spread, 12);
-      expect(spread).toBeGreaterThan(0);
-    }
-    for (const name of ['uniform', 'equalCount'] as const) {
-      const { number, means } = expected[name];
-      const { bins, unassigned } = tomography?.[name] ?? expect.fail('no tomography');
-      expect(unassigned).toBe(number.filter((each) => each < 0).length);
-      expect(bins).toHaveLength(5);
-      for (const [index, bin] of bins.entries()) {
-        const members = number.filter((each) => each === index).length;
-        expect(bin?.summary.objects ?? 0, `${name} ${index}`).toBe(members < LEAST_OBJECTS ? 0 : members);
-        if (bin) expect(bin.summary.meanRedshift, `${name} ${index}`).toBeCloseTo(means[index] ?? Number.NaN, 12);
-      }
-      expect(bins.filter((bin) => bin !== null).length).toBeGreaterThan(0);
     }
   });
 

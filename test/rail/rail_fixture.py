@@ -403,66 +403,6 @@ def _evaluate(estimated: str, table: pa.Table) -> dict[str, float]:
     }
 
 
-def nz(algorithm: str, model: str, training: str, held_out: str) -> dict[str, Any]:
-    """RAIL's summarizers and tomographic classifiers, as stages, on the p(z) of a file: N(z) on `nz.edges`, its bootstraps'
-    spread, mean redshifts; and the number of the tomographic bin of every object, in each binning."""
-    import qp
-    from rail.estimation.algos.equal_count import EqualCountClassifier
-    from rail.estimation.algos.naive_stack import NaiveStackMaskedSummarizer, NaiveStackSummarizer
-    from rail.estimation.algos.point_est_hist import PointEstHistSummarizer
-    from rail.estimation.algos.uniform_binning import UniformBinningClassifier
-    from rail.estimation.algos.var_inf import VarInfStackSummarizer
-
-    table = _held_out(training, held_out)
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        _estimate(algorithm, model, table)
-        whole = qp.read("out.hdf5")
-        # RAIL's histogram of point estimates stops on the (N, 1) that some of its estimators leave.
-        whole.set_ancil({"zmode": np.ravel(whole.ancil["zmode"])})
-        common = {"hdf5_groupname": "", "seed": 87, "n_samples": 100}
-        grid = {"zmin": 0.0, "zmax": 3.0}
-
-        def summarized(stage_class: Any, **more: Any) -> dict[str, Any]:
-            stage = stage_class.make_stage(name="n", output="samples.hdf5", single_NZ="nz.hdf5", **common, **more)
-            stage.set_data("input", whole)
-            stage.run()
-            one, samples = stage.get_handle("single_NZ").data, stage.get_handle("output").data
-            means = (samples.pdf(GRID) * GRID).sum(axis=1) / samples.pdf(GRID).sum(axis=1)
-            share = np.diff(np.ravel(one.cdf(np.linspace(0, 3, 31))))
-            return {"share": share.tolist(), "mean": float((np.ravel(one.pdf(GRID)) * GRID).sum() / one.pdf(GRID).sum()), "spread": float(means.std())}
-
-        found: dict[str, Any] = {
-            "naiveStack": summarized(NaiveStackSummarizer, nzbins=300, **grid),
-            "pointEstHist": summarized(PointEstHistSummarizer, zmin=-0.005, zmax=3.005, nzbins=301),
-            "varInf": summarized(VarInfStackSummarizer, nzbins=301, **grid),
-        }
-        for name, stage_class, more in (
-            ("uniform", UniformBinningClassifier, {"zmin": 0.2, "zmax": 1.2}),
-            ("equalCount", EqualCountClassifier, grid),
-        ):
-            stage = stage_class.make_stage(name=name, output=f"{name}.hdf5", n_tom_bins=5, **more)
-            stage.set_data("input", whole)
-            stage.run()
-            number = np.asarray(stage.get_handle("output").data["tomo_bin_index"]).astype(int)
-            means: list[float | None] = []
-            for index in range(5):
-                if not (number == index).any():
-                    means.append(None)
-                    continue
-                # RAIL's own mask, where the worker hands over the objects of the bin alone.
-                stage = NaiveStackMaskedSummarizer.make_stage(
-                    name="m", output="m.hdf5", single_NZ="m1.hdf5", selected_bin=index, nzbins=300, **common, **grid
-                )
-                stage.set_data("input", whole)
-                stage.set_data("tomography_bins", {"tomo_bin_index": number})
-                stage.run()
-                one = stage.get_handle("single_NZ").data
-                means.append(float((np.ravel(one.pdf(GRID)) * GRID).sum() / one.pdf(GRID).sum()))
-            found[name] = {"number": number.tolist(), "means": means}
-    return found
-
-
 def worker_split(training: str, fraction: str, seed: str) -> dict[str, list[str]]:
     """What the worker itself makes of it, from a file in another order."""
     from ponte_rail.algorithm import read_algorithm

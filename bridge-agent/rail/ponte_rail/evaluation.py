@@ -42,9 +42,6 @@ def evaluate(
 
     Raises WorkerError `NOTHING_TO_EVALUATE`.
     """
-    # RAIL's summarizers take a while to import, and nothing but a validation uses them.
-    from ponte_rail.summaries import Sample, summaries, tomography
-
     if not estimated.any():
         message = f"none of the {len(pdf)} held-out objects got an estimate from {algorithm.name}"
         raise WorkerError("NOTHING_TO_EVALUATE", "science", message)
@@ -56,7 +53,6 @@ def evaluate(
     objects = Objects(grid, pdf, mode, truth, scores, outlier)
     step = (grid[-1] - grid[0]) / (len(grid) - 1)
     edges = np.linspace(grid[0], grid[-1], round((grid[-1] - grid[0]) / NZ_BIN_WIDTH) + 1)
-    sample = Sample(grid, pdf, mode, truth, edges)
     return {
         "version": 1,
         "algorithm": algorithm.name,
@@ -86,8 +82,6 @@ def evaluate(
             "true": np.histogram(truth, edges)[0].tolist(),
             "trueOutside": int(((truth < edges[0]) | (truth > edges[-1])).sum()),
         },
-        "summaries": summaries(sample),
-        "tomography": tomography(sample),
     }
 
 
