@@ -2,14 +2,12 @@ import type { Command } from 'commander';
 import { deliverCollection, destinationsSchema, openDestination } from '#cli/operations/deliver-collection.ts';
 import { readJson } from '#cli/operations/read-json.ts';
 import { answer, type OutputOptions, progress } from '#cli/output.ts';
+import { progressLines } from '#cli/progress-lines.ts';
 import { type DeliveryProgress, withdrawVersion } from '#core/destination.ts';
 
 interface DeliverOptions extends OutputOptions {
   readonly to: string;
 }
-
-/** How often the progress of a destination is shown. */
-const PROGRESS_EVERY_MS = 2000;
 
 export function deliverCommand(program: Command): void {
   program
@@ -22,7 +20,10 @@ export function deliverCommand(program: Command): void {
     .action((folder: string, options: DeliverOptions) =>
       answer(options, async () => {
         const { destinations } = await readJson(options.to, destinationsSchema, 'DESTINATIONS_UNREADABLE');
-        const outcomes = await deliverCollection(folder, destinations, { now: new Date(), onProgress: show() });
+        const show = progressLines(progress);
+        const onProgress = (place: string, { doneBytes, totalBytes }: DeliveryProgress) =>
+          show(place, doneBytes, totalBytes);
+        const outcomes = await deliverCollection(folder, destinations, { now: new Date(), onProgress });
         const lines = outcomes.map(({ destination, published, error }) =>
           error ? `${destination}: ${error.code} ${error.message}\n  ${error.hint}` : `${destination}: ${published}`,
         );
@@ -56,17 +57,4 @@ export function deliverCommand(program: Command): void {
         return { json: { destinations: done }, text: lines.join('\n') };
       }),
     );
-}
-
-/** A line per destination every two seconds, with the time left at the speed so far. */
-function show(): (destination: string, at: DeliveryProgress) => void {
-  const startedAt = Date.now();
-  const shownAt = new Map<string, number>();
-  return (destination, { doneBytes, totalBytes }) => {
-    const now = Date.now();
-    if (now - (shownAt.get(destination) ?? startedAt) < PROGRESS_EVERY_MS) return;
-    shownAt.set(destination, now);
-    const secondsLeft = Math.ceil(((now - startedAt) / 1000) * (totalBytes / Math.max(1, doneBytes) - 1));
-    progress(`${destination}: ${Math.floor((100 * doneBytes) / totalBytes)} %, about ${secondsLeft} s left`);
-  };
 }

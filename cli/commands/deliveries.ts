@@ -12,6 +12,7 @@ import { redeliver } from '#cli/operations/redeliver.ts';
 import { bringCollection, type RemoteOptions } from '#cli/operations/remote-collection.ts';
 import { withdrawDelivery } from '#cli/operations/withdraw-delivery.ts';
 import { answer, type OutputOptions, progress, table } from '#cli/output.ts';
+import { progressLines } from '#cli/progress-lines.ts';
 import type { Digest } from '#core/digest.ts';
 import { furtherDeliveriesOf } from '#core/further-delivery.ts';
 import type { VerifyReport } from '#core/hats/verdict.ts';
@@ -121,9 +122,6 @@ export function withdrawCommand(program: Command): void {
     );
 }
 
-/** How often the progress of a long check is shown. */
-const PROGRESS_EVERY_MS = 2000;
-
 interface VerifyOptions extends OutputOptions, RemoteOptions {
   readonly expectedRows?: number;
   readonly scratch?: string;
@@ -158,7 +156,7 @@ export function verifyCommand(program: Command): void {
 }
 
 function verifyFolder(folder: string, { expectedRows }: VerifyOptions, manifestSha256?: Digest): Promise<VerifyReport> {
-  const show = showProgress();
+  const show = progressLines(progress);
   return verifyCatalogue({
     folder,
     ...(expectedRows === undefined ? {} : { expectedRows }),
@@ -176,20 +174,11 @@ async function verifyRemote(url: string, options: VerifyOptions): Promise<Verify
   };
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
-    const show = showProgress();
+    const show = progressLines(progress);
     const found = await bringCollection(url, folder, options, (done, total) => show('download', done, total));
     return await verifyFolder(folder, options, found.manifestSha256);
   } finally {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-function showProgress(): (stage: string, done: number, total: number) => void {
-  let shownAt = Date.now();
-  return (stage, done, total) => {
-    if (Date.now() - shownAt < PROGRESS_EVERY_MS) return;
-    shownAt = Date.now();
-    progress(`${stage}: ${total > 0 ? Math.floor((100 * done) / total) : 100} %`);
-  };
 }
