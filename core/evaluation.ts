@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { digestSchema, nameSchema } from '#core/job.ts';
+import { summariesSchema, tomographySchema } from '#core/summaries.ts';
 
 const count = z.int().nonnegative();
 const edges = z.array(z.number()).min(2).describe('Bin edges, ascending: one more than there are bins.');
@@ -85,6 +86,12 @@ export const evaluationSchema = z
         trueOutside: count.describe('True redshifts beyond the grid.'),
       })
       .describe('Redshift distribution of the held-out sample.'),
+    summaries: summariesSchema
+      .optional()
+      .describe("N(z) by RAIL's summarizers. Absent before 2026-11-28 and for fewer than 10 evaluated objects."),
+    tomography: tomographySchema
+      .optional()
+      .describe('Tomographic bins by z_mode. Absent before 2026-11-28 and for fewer than 10 evaluated objects.'),
   })
   .describe('Evaluation of one algorithm on the held-out share of the training set.');
 export type Evaluation = z.infer<typeof evaluationSchema>;

@@ -43,7 +43,9 @@ svg { display: block; width: 100%; height: auto; }
 svg text { fill: var(--soft); font: 13px system-ui, "DejaVu Sans", sans-serif; }
 .grid { stroke: var(--line); } .axis { stroke: var(--soft); }
 .bar { fill: var(--bar); }
+.overlaid .bar { opacity: .6; }
 .steps { fill: none; stroke: var(--mark); stroke-width: 2.5; stroke-linejoin: round; }
+.overlaid .steps { stroke-width: 1.5; }
 .expected { stroke: var(--mark); stroke-width: 2.5; stroke-dasharray: 7 4; }
 .band { fill: var(--mark); opacity: .18; }
 .legend { margin: .2rem 0 .4rem; font-size: .88rem; }

@@ -5,6 +5,8 @@ import { metricTable } from '#core/report/metric-table.ts';
 import { bytes, count, decimal, percent } from '#core/report/numbers.ts';
 import { PAGE_STYLE } from '#core/report/page-style.ts';
 import { redshiftChart } from '#core/report/redshift-chart.ts';
+import { summaryTables } from '#core/report/summary-tables.ts';
+import { tomographyCharts } from '#core/report/tomography-charts.ts';
 import type { ValidatedAlgorithm, ValidationReport } from '#core/report/validation-report.ts';
 
 /**
@@ -37,6 +39,7 @@ The targets are those of LSST in DMTN-049: \u03c3<sub>z</sub> below 0.05 (1 + z)
 The held-out share is not cut to that range, and stands for the catalogue only as far as the training set does.</p>
 ${metricTable(algorithms)}
 ${binnedTables(algorithms)}
+${summaryTables(algorithms)}
 </section>
 ${algorithms.map(algorithmSection)}
 </main>
@@ -90,8 +93,8 @@ function algorithmSection(validated: ValidatedAlgorithm): Html {
 <div class="charts">
 ${calibrationChart(validated)}
 ${redshiftChart(validated)}
-</div>
-<details><summary>The numbers of both charts</summary>
+${tomographyCharts(validated)}</div>
+<details><summary>The numbers of the first two charts</summary>
 <div class="charts">
 ${binTable(`PIT values of ${algorithm}`, ['from', 'to', 'objects'], pit.edges, [pit.counts.map(count)], 2)}
 ${binTable(`Redshift distribution by ${algorithm}`, ['from', 'to', 'true', 'stacked p(z)'], nz.edges, [nz.true.map(count), nz.estimated.map((each) => decimal(each, 1))], 2)}

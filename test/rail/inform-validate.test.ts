@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type Evaluation, evaluationSchema } from '#core/evaluation.ts';
 import { fixture, makeTask, outputOf, prepareRail, type Rail, readRecord, runWorker } from './rail-worker.ts';
 
-const ROWS = 400;
+const ROWS = 600;
 /** FlexZBoost trains for some 10 s of CPU, and other work may share the cores. */
 const TRAINING_TIMEOUT_MS = 120_000;
 const splitSchema = z.strictObject({ heldOut: z.array(z.string()), kept: z.array(z.string()) });
@@ -14,6 +14,20 @@ const binnedSchema = z.record(
   z.string(),
   z.strictObject({ rows: z.int(), metrics: z.record(z.string(), z.number()).nullable() }),
 );
+
+const distributionSchema = z.strictObject({
+  estimated: z.array(z.number()),
+  spread: z.array(z.number()),
+  l1: z.number(),
+  mean: z.number(),
+});
+const summarizedSchema = z
+  .object({
+    naive_stack: distributionSchema,
+    point_estimate_histogram: distributionSchema,
+    var_inference: distributionSchema,
+  })
+  .catchall(z.strictObject({ rows: z.int(), meanTrue: z.number().nullable(), stack: distributionSchema.nullable() }));
 
 /** The bins that hold an object, each named by what it bins and its lower edge. */
 function occupied(name: string, { edges, rows, metrics }: NonNullable<Evaluation['bins']>['magnitude']) {
@@ -112,6 +126,38 @@ describe.each(['bpz', 'fzboost'] as const)('inform and validate of %s', (algorit
         expect(crps, key).toBeCloseTo(expected[key]?.metrics?.crps_mean ?? Number.NaN, 4);
       }
     }
+  });
+
+  test("report redshift distributions as RAIL's own stages make them", { timeout: TRAINING_TIMEOUT_MS }, async () => {
+    const { heldOut } = await fixture(rail, splitSchema, 'split', training, '0.1', '42');
+    const list = join(rail.folder, 'held-out.json');
+    await writeFile(list, JSON.stringify(heldOut));
+    const expected = await fixture(rail, summarizedSchema, 'summarized', algorithm, model, training, list);
+    const { summaries, tomography } = evaluation;
+    if (!summaries || !tomography) expect.fail('no summaries');
+
+    for (const name of ['naive_stack', 'point_estimate_histogram', 'var_inference'] as const) {
+      const { mean, ...exact } = expected[name];
+      const found = summaries.summarizers[name];
+      expect(found, name).toMatchObject(exact);
+      expect(found.mean, name).toBeCloseTo(mean, 3);
+      expect(found.meanShift, name).toBe(found.mean - summaries.meanTrue);
+    }
+    for (const name of ['uniform', 'equal_count'] as const) {
+      const { bins, rowsOutside } = tomography[name];
+      expect(bins.reduce((total, { rows }) => total + rows, rowsOutside)).toBe(ROWS * 0.1);
+      for (const [index, { rows, meanTrue, naive_stack: found }] of bins.entries()) {
+        const { stack, ...rest } = expected[`${name} ${index}`] ?? expect.fail(`no ${name} ${index}`);
+        expect({ rows, meanTrue }, `${name} ${index}`).toEqual(rest);
+        if (stack === null) expect(found, `${name} ${index}`).toBeNull();
+        else {
+          const { mean, ...exact } = stack;
+          expect(found, `${name} ${index}`).toMatchObject(exact);
+          expect(found?.mean, `${name} ${index}`).toBeCloseTo(mean, 3);
+        }
+      }
+    }
+    expect(tomography.equal_count.bins.map(({ naive_stack }) => naive_stack === null)).not.toContain(true);
   });
 
   test('report histograms that a person can look at', () => {

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 BANDS = "ugrizy"
 GRID = np.linspace(0.0, 3.0, 301)
+FINE = np.linspace(0.0, 3.0, 30001)
 QUANTILES = {"z_err95_low": 0.025, "z_err68_low": 0.16, "z_median": 0.5, "z_err68_high": 0.84, "z_err95_high": 0.975}
 
 
@@ -316,6 +317,69 @@ def binned(algorithm: str, model: str, training: str, held_out: str) -> dict[str
 def metrics(algorithm: str, model: str, training: str, held_out: str) -> dict[str, float]:
     """Those of all held-out objects."""
     return _metrics(algorithm, model, _held_out(training, held_out))
+
+
+def summarized(algorithm: str, model: str, training: str, held_out: str) -> dict[str, Any]:
+    """N(z) by RAIL's summarizers and in its tomographic bins, each stage called plainly on RAIL's own estimate."""
+    import h5py
+    import qp
+    from rail.estimation.algos.equal_count import EqualCountClassifier
+    from rail.estimation.algos.naive_stack import NaiveStackMaskedSummarizer, NaiveStackSummarizer
+    from rail.estimation.algos.point_est_hist import PointEstHistSummarizer
+    from rail.estimation.algos.uniform_binning import UniformBinningClassifier
+    from rail.estimation.algos.var_inf import VarInfStackSummarizer
+
+    table = _held_out(training, held_out)
+    truth = table["redshift"].to_numpy().astype("f8")
+    edges = np.linspace(0, 3, 31)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        with h5py.File(_estimate(algorithm, model, table)) as file:
+            # Not qp.read: it would normalise once more what RAIL has normalised.
+            values = {"xvals": np.ravel(file["meta/xvals"][:]), "yvals": file["data/yvals"][:]}
+            mode = np.ravel(file["ancil/zmode"][:])
+        ensemble = qp.Ensemble(qp.interp, data=values, ancil={"zmode": mode})
+
+        def summarize(stage_class: Any, name: str, *bins: Any, **config: Any) -> dict[str, Any]:
+            stage = stage_class.make_stage(name=name, n_samples=20, **config)
+            stage.summarize(ensemble, *bins)
+            single, samples = (stage.get_handle(tag).data for tag in ("single_NZ", "output"))
+            rows = np.ones(len(truth), bool) if not bins else bins[0]["tomo_bin_index"] == config["selected_bin"]
+            shares, spread = (np.diff(np.atleast_2d(each.cdf(edges)), axis=1) for each in (single, samples))
+            true = np.histogram(truth[rows], edges)[0]
+            estimated = rows.sum() * shares[0]
+            return {
+                "estimated": estimated.tolist(),
+                "spread": (rows.sum() * spread.std(axis=0, ddof=1)).tolist(),
+                "l1": float(np.sum(np.abs(estimated - true)) + rows.sum() - true.sum()) / int(rows.sum()),
+                # By brute force, to compare the means with; qp's own integral takes seconds.
+                "mean": float(3 - np.trapezoid(np.ravel(single.cdf(FINE)), FINE)),
+            }
+
+        stack = {"zmin": 0.0, "zmax": 3.0, "nzbins": 300}
+        found: dict[str, Any] = {
+            "naive_stack": summarize(NaiveStackSummarizer, "naive", **stack),
+            "point_estimate_histogram": summarize(
+                PointEstHistSummarizer, "histogram", zmin=-0.005, zmax=3.005, nzbins=301
+            ),
+            "var_inference": summarize(VarInfStackSummarizer, "var", zmin=0.0, zmax=3.0, nzbins=301, n_iter=20),
+        }
+        uniform = UniformBinningClassifier.make_stage(
+            name="uniform", zbin_edges=[float(GRID[index]) for index in range(20, 121, 20)], n_tom_bins=5
+        )
+        equal = EqualCountClassifier.make_stage(name="equal", n_tom_bins=5)
+        for name, classifier in (("uniform", uniform), ("equal_count", equal)):
+            bins = {"tomo_bin_index": np.asarray(classifier.classify(ensemble).data["tomo_bin_index"])}
+            for index in range(5):
+                rows = bins["tomo_bin_index"] == index
+                key, config = f"{name} {index}", {"selected_bin": index, **stack}
+                stacked = rows.sum() >= 10
+                found[key] = {
+                    "rows": int(rows.sum()),
+                    "meanTrue": float(truth[rows].mean()) if rows.any() else None,
+                    "stack": summarize(NaiveStackMaskedSummarizer, key.replace(" ", "_"), bins, **config) if stacked else None,
+                }
+    return found
 
 
 def _held_out(training: str, held_out: str) -> pa.Table:

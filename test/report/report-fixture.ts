@@ -3,6 +3,8 @@ import type { Evaluation, ValidatedAlgorithm, ValidationReport } from '#core/rep
 
 const PIT_BINS = 20;
 const NZ_BINS = 30;
+type Summaries = NonNullable<Evaluation['summaries']>;
+type Tomography = NonNullable<Evaluation['tomography']>;
 const range = (length: number) => Array.from({ length }, (_, index) => index);
 
 /** Four bins from `first`, the last with too few objects for metrics. */
@@ -14,6 +16,53 @@ function makeBins(first: number, width: number): NonNullable<Evaluation['bins']>
     metrics: [0.011, 0.052, 0.173, null].map((share) =>
       share === null ? null : { ...metrics, outlier_share_015: share },
     ),
+  };
+}
+
+const NZ_EDGES = range(NZ_BINS + 1).map((index) => index / 10);
+const bell = (height: number, middle: number, width: number) =>
+  range(NZ_BINS).map((bin) => height * Math.exp(-(((bin - middle) / width) ** 2)));
+
+function makeDistribution(estimated: number[], mean: number, meanShift: number) {
+  const spread = estimated.map(Math.sqrt);
+  return { estimated, spread, mean, meanSpread: 0.0123, meanShift, l1: 0.125 };
+}
+
+function makeSummaries(): Summaries {
+  const [naive, histogram, inferred] = [0.0211, -0.0042, 0.0752].map((shift) =>
+    makeDistribution(bell(210, 9, 6), 0.9 + shift, shift),
+  );
+  if (!naive || !histogram || !inferred) throw new Error('three shifts were given');
+  return {
+    edges: NZ_EDGES,
+    samples: 20,
+    meanTrue: 0.9,
+    summarizers: { naive_stack: naive, point_estimate_histogram: histogram, var_inference: inferred },
+  };
+}
+
+/** Five bins, the last of which has too few objects for a stack. */
+function makeTomography(): Tomography {
+  const makeBinning = (edges: number[]): Tomography['uniform'] => ({
+    edges,
+    rowsOutside: 17,
+    bins: range(5).map((index) => {
+      const middle = ((edges[index] ?? 0) + (edges[index + 1] ?? 0)) * 5;
+      const stack = makeDistribution(bell(110, middle + 0.5, 2), middle / 10, 0.0101 * (index + 1));
+      const few = index === 4;
+      return {
+        rows: few ? 7 : 400,
+        true: bell(few ? 2 : 130, middle, 1.7).map(Math.round),
+        meanTrue: middle / 10,
+        inBin: 0.71,
+        naive_stack: few ? null : stack,
+      };
+    }),
+  });
+  return {
+    nzEdges: NZ_EDGES,
+    uniform: makeBinning([0.2, 0.4, 0.6, 0.8, 1, 1.2]),
+    equal_count: makeBinning([0.02, 0.46, 0.68, 0.93, 1.28, 2.9]),
   };
 }
 
@@ -46,11 +95,13 @@ export function makeEvaluation(algorithm: string, changes: Partial<Evaluation> =
       counts: range(PIT_BINS).map((bin) => 60 + Math.round(((bin - 9.5) / 9.5) ** 2 * 110)),
     },
     nz: {
-      edges: range(NZ_BINS + 1).map((index) => index / 10),
+      edges: NZ_EDGES,
       estimated: range(NZ_BINS).map((bin) => 210 * Math.exp(-(((bin - 9) / 6) ** 2))),
       true: range(NZ_BINS).map((bin) => Math.round(200 * Math.exp(-(((bin - 8) / 6) ** 2)))),
       trueOutside: 2,
     },
+    summaries: makeSummaries(),
+    tomography: makeTomography(),
     ...changes,
   };
 }

@@ -108,7 +108,7 @@ describe('the charts', () => {
     const page = validationPage(makeReport({ algorithms: bpz ? [bpz] : [] }));
     const ids = [...page.matchAll(/\bid="([^"]+)"/g)].map(([, id]) => id);
 
-    expect(page.match(/<rect class="bar"/g)).toHaveLength(20 + 30);
+    expect(page.match(/<rect class="bar"/g)).toHaveLength(20 + 30 + 10 * 30);
     expect(new Set(ids).size).toBe(ids.length);
     for (const [, references] of page.matchAll(/aria-labelledby="([^"]+)"/g)) {
       for (const id of references?.split(' ') ?? []) expect(ids).toContain(id);
@@ -133,5 +133,33 @@ describe('the charts', () => {
     const page = validationPage(makeReport({ algorithms: [makeAlgorithm('bpz', none)] }));
 
     expect(page).not.toMatch(/NaN|Infinity|undefined/);
+  });
+
+  test('compares redshift distributions, whole and in tomographic bins', () => {
+    const { summaries: _, tomography: __, ...old } = makeEvaluation('old');
+    const report = makeReport();
+    const page = validationPage({
+      ...report,
+      algorithms: [...report.algorithms, { ...makeAlgorithm('old'), evaluation: old }],
+    });
+
+    expect(rowOf(page, 'Naive stack')).toContain('0.0211 \u00b1 0.0123<span class="meaning">L1 0.125</span>');
+    expect(rowOf(page, 'Histogram of z_mode')).toContain('\u22120.0042 \u00b1 0.0123');
+    expect(rowOf(page, 'Variational inference')).toContain('0.0752');
+    expect(rowOf(page, 'Naive stack')).toContain('not computed');
+    const fixed = page.slice(page.indexOf('<caption>Tomographic bins of fixed width'));
+    expect(rowOf(fixed, '2')).toContain('0.0202 \u00b1 0.0123<br>71.0 % inside');
+    expect(rowOf(fixed, '2')).toContain('0.40 to 0.60, 400 objects');
+    expect(rowOf(fixed, '5')).toContain('not computed</span><br>71.0 % inside');
+    expect(page).toContain('<title id="bpz-equal-count-title">Tomographic bins of equal count by bpz</title>');
+    expect(page).not.toContain('id="old-uniform-title"');
+  });
+
+  test('leaves the comparison out when no evaluation has it', () => {
+    const { summaries: _, tomography: __, ...old } = makeEvaluation('old');
+
+    const page = validationPage(makeReport({ algorithms: [{ ...makeAlgorithm('old'), evaluation: old }] }));
+
+    expect(page).not.toContain('Tomographic');
   });
 });

@@ -17,6 +17,7 @@ from rail.evaluation.metrics.pointestimates import PointBias, PointOutlierRate, 
 from ponte_rail.algorithm import Algorithm
 from ponte_rail.binned import Objects, by_magnitude, by_redshift
 from ponte_rail.failures import WorkerError
+from ponte_rail.summaries import Sample, summaries, tomography
 
 Floats = NDArray[np.float64]
 
@@ -53,6 +54,8 @@ def evaluate(
     objects = Objects(grid, pdf, mode, truth, scores, outlier)
     step = (grid[-1] - grid[0]) / (len(grid) - 1)
     edges = np.linspace(grid[0], grid[-1], round((grid[-1] - grid[0]) / NZ_BIN_WIDTH) + 1)
+    sample = Sample(ensemble, grid, mode, truth, edges)
+    optional = {"summaries": summaries(sample), "tomography": tomography(sample)}
     return {
         "version": 1,
         "algorithm": algorithm.name,
@@ -82,6 +85,7 @@ def evaluate(
             "true": np.histogram(truth, edges)[0].tolist(),
             "trueOutside": int(((truth < edges[0]) | (truth > edges[-1])).sum()),
         },
+        **{name: each for name, each in optional.items() if each is not None},
     }
 
 
