@@ -15,6 +15,7 @@ import {
   leafKeyValuesSql,
   leafRowsSql,
   pointsTable,
+  shapeOfPoints,
   writeLeafSql,
 } from '#core/hats/leaf.ts';
 import type { Pixel } from '#core/healpix.ts';
@@ -74,7 +75,7 @@ export function copySql(
   { table, coordinates, algorithms, encoding }: Omit<PackRequest, 'folder'>,
   path: string,
 ): string {
-  const shape = { coordinates, algorithms: algorithms.map(({ name }) => name) };
+  const shape = shapeOfPoints(coordinates, algorithms);
   const keyValues = leafKeyValuesSql(table.name, table.description, photozColumns(shape));
   return writeLeafSql(leafRowsSql(shape), path, keyValues, { ...ENCODING, ...encoding });
 }

@@ -14,7 +14,7 @@ import {
 import { InputError } from '#core/errors.ts';
 import { posteriorColumns } from '#core/hats/columns.ts';
 import { directoryOf } from '#core/hats/layout.ts';
-import { createKeysSql, KEYS_TABLE, leafKeyValuesSql, writeLeafSql } from '#core/hats/leaf.ts';
+import { createKeysSql, KEYS_TABLE, leafKeyValuesSql, shapeOfPoints, writeLeafSql } from '#core/hats/leaf.ts';
 import { inMarginSql } from '#core/hats/margin.ts';
 import { type PartKind, partLeafPath } from '#core/hats/parts.ts';
 import {
@@ -88,7 +88,7 @@ async function packIndex(database: Database, request: PartsRequest, rows: number
 
 async function packPosteriors(database: Database, request: PartsRequest, rows: number): Promise<PackedFile> {
   const { pixel, folder, folders, table, coordinates, pdfs } = request;
-  const shape = { coordinates, algorithms: request.algorithms.map(({ name }) => name) };
+  const shape = shapeOfPoints(coordinates, request.algorithms);
   for (const name of shape.algorithms) {
     const files = pdfs[name] ?? [];
     if (files.length > 0) await refuseOtherGrid(database, name, files);
@@ -112,8 +112,9 @@ async function packMargin(database: Database, request: PartsRequest): Promise<Pa
   await refuseBadIds(database, KEYS_TABLE, 'the skinny parts around the partition');
   const rows = await countRows(database, KEYS_TABLE);
   if (rows === 0) return null;
-  for (const { name, points } of request.algorithms) {
-    await loadPoints(database, { name, points: [...points, ...(around.points[name] ?? [])] });
+  for (const algorithm of request.algorithms) {
+    const { name, points } = algorithm;
+    await loadPoints(database, { ...algorithm, points: [...points, ...(around.points[name] ?? [])] });
   }
   const leaf = await writeLeaf(join(folder, folders.margin), partLeafPath('margin', pixel), (path) =>
     database.run(copySql(request, path)),

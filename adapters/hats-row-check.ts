@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Database } from '#adapters/duckdb.ts';
 import { checkSame, type SoundLeaf } from '#adapters/hats-structure-check.ts';
 import { mapFiles } from '#core/hats/catalogue-files.ts';
-import { algorithmsOf, photozColumns, SQL_TYPES, type TableShape } from '#core/hats/columns.ts';
+import { photozColumns, SQL_TYPES, shapeOf, type TableShape } from '#core/hats/columns.ts';
 import { leafCheckSql, leafCountsSql, type RowRule, repeatedIdsSql, rowRules } from '#core/hats/leaf-check.ts';
 import type { Properties } from '#core/hats/properties.ts';
 import type { Findings } from '#core/hats/verdict.ts';
@@ -39,8 +39,7 @@ export async function checkColumns(
   const columns = z.array(z.object({ column_name: z.string(), column_type: z.string() })).parse(described);
   const names = columns.map(({ column_name }) => column_name);
   checkNamedColumns(names, properties, `${catalogue}/properties`, findings);
-  const [, , ra = '', dec = ''] = names;
-  const shape = { coordinates: { ra, dec }, algorithms: algorithmsOf(names) };
+  const shape = shapeOf(names);
   const expected = photozColumns(shape).map(({ name, datatype }) => `${name} ${SQL_TYPES[datatype]}`);
   const actual = columns.map(({ column_name, column_type }) => `${column_name} ${column_type}`);
   const other = unexpectedColumn(expected, actual);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { TableShape } from '#core/hats/columns.ts';
 import { partFolders } from '#core/hats/parts.ts';
 import { digestSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 
@@ -25,11 +26,13 @@ export type PartitionTask = z.infer<typeof partitionTaskSchema>;
 
 /** Everything the packing of one campaign shares; lies in the lake. */
 export const packingPlanSchema = z.strictObject({
-  version: z.literal(2),
+  version: z.literal(3),
   campaign: z.string(),
   release: z.string(),
   title: z.string(),
   algorithms: z.array(z.string()),
+  /** Those of them whose best template is delivered. */
+  templates: z.array(z.string()),
   /** When the plan was made: the catalogue's own date, so that packing again gives the same bytes. */
   createdAt: z.string(),
   coordinates: z.strictObject({ ra: z.string(), dec: z.string() }),
@@ -48,6 +51,12 @@ export type PackingPlan = z.infer<typeof packingPlanSchema>;
 /** Where a plan's objects lie in the lake: leaves first, then everything else, the manifest last. */
 export const recordPrefix = (plan: PackingPlan) => `${plan.prefix}/records/`;
 export const filesPrefix = (plan: PackingPlan) => `${plan.prefix}/files/`;
+
+export const planShape = ({ coordinates, algorithms, templates }: PackingPlan): TableShape => ({
+  coordinates,
+  algorithms,
+  templates,
+});
 
 /** The folders of the catalogues inside the collection. */
 export const planFolders = (plan: PackingPlan) => partFolders(plan.name, plan.marginArcsec);

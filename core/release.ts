@@ -110,6 +110,8 @@ export const releaseSpecSchema = z.strictObject({
       informSeconds: z.number().nonnegative(),
       /** The registered files that its configuration names by their digests. */
       ancillary: z.array(namedRefSchema).min(1).exactOptional(),
+      /** Whether its best template is delivered: registered with a `bestTemplate`. */
+      template: z.literal(true).exactOptional(),
     }),
   ),
   /** The registered files that the profile and the recipe name by their digests. */

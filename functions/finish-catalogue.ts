@@ -19,6 +19,7 @@ import {
   packedPartitionSchema,
   packingPlanSchema,
   planFolders,
+  planShape,
   recordPrefix,
 } from '#core/partition-task.ts';
 import { COUNT_ORDER } from '#core/recipe.ts';
@@ -40,7 +41,7 @@ export const handler = stack(catalogueOrderSchema, ({ campaign, plan: planRef },
       folder,
       collection: plan.name,
       catalogue: folders.object,
-      shape: { coordinates: plan.coordinates, algorithms: plan.algorithms },
+      shape: planShape(plan),
       leaves: tails('object'),
       parts: {
         folders,
@@ -78,7 +79,7 @@ const describe = (plan: PackingPlan) =>
 
 /** What TAP_SCHEMA and database sites are loaded from. */
 async function writeDatabaseFiles(plan: PackingPlan, packed: readonly PackedPartition[], folder: string) {
-  const shape = { coordinates: plan.coordinates, algorithms: plan.algorithms };
+  const shape = planShape(plan);
   const { object } = planFolders(plan);
   const database = `${plan.release.replaceAll(/[^a-z0-9_]/g, '_')}_photoz`;
   const facts = { schema: database, table: plan.name, description: plan.title, version: plan.campaign };

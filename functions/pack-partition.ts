@@ -81,6 +81,10 @@ async function fetchInputs(task: PartitionTask, plan: PackingPlan, folder: strin
       pdfs[algorithm] = [...(pdfs[algorithm] ?? []), path];
     }
   }
-  const algorithms = plan.algorithms.map((name) => ({ name, points: points[name] ?? [] }));
+  const algorithms = plan.algorithms.map((name) => ({
+    name,
+    points: points[name] ?? [],
+    template: plan.templates.includes(name),
+  }));
   return { skinny, algorithms, pdfs, around: await fetchAll(task.around) };
 }

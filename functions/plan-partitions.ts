@@ -43,12 +43,13 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
   const coarse = coarsen(counts, COUNT_ORDER - highestOrder);
   const partitions = partitionSky(coarse, { countOrder: highestOrder, maxRows: thresholdRows });
   const plan: PackingPlan = {
-    version: 2,
+    version: 3,
     campaign,
     release: row.release,
     title: spec.title,
     createdAt: row.stages.planned ?? clock.now().toISOString(),
     algorithms: spec.campaign.algorithms,
+    templates: spec.campaign.algorithms.filter((name) => spec.algorithms[name]?.template === true),
     coordinates: spec.profile.deliveredCoordinates,
     marginArcsec: MARGIN_ARCSEC,
     rows: partitions.reduce((sum, partition) => sum + partition.rows, 0),

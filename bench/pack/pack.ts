@@ -35,7 +35,11 @@ await eachOf(partitionSky(counts, { countOrder: COUNT_ORDER, maxRows: Number(thr
       table,
       coordinates: COORDINATES,
       skinny: parts.map((part) => skinnyPath(input, part)),
-      algorithms: NAMES.map((name) => ({ name, points: parts.map((part) => pointsPath(input, name, part)) })),
+      algorithms: NAMES.map((name) => ({
+        name,
+        template: false,
+        points: parts.map((part) => pointsPath(input, name, part)),
+      })),
       expectedRows: rows,
     }),
   );
@@ -44,7 +48,7 @@ await finishCatalogue({
   folder: output,
   collection: 'synthetic',
   catalogue: CATALOGUE,
-  shape: { coordinates: COORDINATES, algorithms: NAMES },
+  shape: { coordinates: COORDINATES, algorithms: NAMES, templates: [] },
   leaves: localLeafTails(folder, leaves),
   counts: { order: COUNT_ORDER, counts },
   provenance: { title: 'Synthetic', description: 'made for a bench', createdAt: '2026-01-02T03:04:05Z' },

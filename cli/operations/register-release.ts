@@ -113,6 +113,7 @@ async function resolveSpec(cloud: Resolve, registration: Registration, folder: s
       secondsPerThousandRows: Number(algorithm.resources.secondsPerThousandRows),
       informSeconds: Number(algorithm.resources.informSeconds),
       ...(needs.length > 0 ? { ancillary: needs } : {}),
+      ...(algorithm.bestTemplate === null ? {} : { template: true }),
     };
   }
   const training = join(folder, registration.trainingSet);

@@ -16,7 +16,15 @@ const columnBase = {
 const definitionSchema = z.strictObject({
   version: z.literal(1),
   keys: z.array(z.strictObject({ ...columnBase, role: z.enum(['index', 'id', 'ra', 'dec']), name: z.string() })),
-  perAlgorithm: z.array(z.strictObject({ ...columnBase, suffix: z.string(), default: z.boolean() })),
+  perAlgorithm: z.array(
+    z.strictObject({
+      ...columnBase,
+      suffix: z.string(),
+      default: z.boolean(),
+      /** The column is there only for algorithms whose registered configuration says this. */
+      onlyWith: z.literal('bestTemplate').exactOptional(),
+    }),
+  ),
   /** Columns of the catalogue of p(z), beside the keys. */
   posterior: z.array(z.strictObject({ ...columnBase, suffix: z.string() })),
   /** The bits of `{algorithm}_flags`, as the RAIL worker sets them. */
@@ -47,21 +55,34 @@ export interface TableShape {
   readonly coordinates: { readonly ra: string; readonly dec: string };
   /** Prefixes of the algorithms' columns, in the order of the table. */
   readonly algorithms: readonly string[];
+  /** Those of them that also tell their best template. */
+  readonly templates: readonly string[];
 }
 
 /** What comes after `{algorithm}_` in the names of an algorithm's columns. */
-export const ESTIMATE_SUFFIXES = perAlgorithm.map(({ suffix }) => suffix).filter((suffix) => suffix !== 'flags');
 export const FLAGS_SUFFIX = 'flags';
+export const TEMPLATE_SUFFIX = 'template';
+/** Those that every algorithm has, and that are numbers to measure with. */
+export const ESTIMATE_SUFFIXES = perAlgorithm
+  .filter(({ suffix, onlyWith }) => suffix !== FLAGS_SUFFIX && onlyWith === undefined)
+  .map(({ suffix }) => suffix);
 
 const flagsInWords = flags.map(({ value, description }) => `${value} (${description})`).join(', ');
 
-/** The columns of the delivered table, in order: the keys, then the eight estimates, the odds and the flags per algorithm. */
-export function photozColumns({ coordinates, algorithms }: TableShape): readonly PhotozColumn[] {
-  return [...keyColumns(coordinates), ...algorithms.flatMap((algorithm) => perAlgorithm.map(named(algorithm)))];
+/**
+ * The columns of the delivered table, in order: the keys, then per algorithm the eight estimates, the odds, the best
+ * template of a code that has templates, and the flags.
+ */
+export function photozColumns({ coordinates, algorithms, templates }: TableShape): readonly PhotozColumn[] {
+  const columnsOf = (algorithm: string) =>
+    perAlgorithm.flatMap(({ onlyWith, ...column }) =>
+      onlyWith === undefined || templates.includes(algorithm) ? [named(algorithm)(column)] : [],
+    );
+  return [...keyColumns(coordinates), ...algorithms.flatMap(columnsOf)];
 }
 
 /** The columns of the catalogue of p(z), in order: the keys, then bytes and peak per algorithm. */
-export function posteriorColumns({ coordinates, algorithms }: TableShape): readonly PhotozColumn[] {
+export function posteriorColumns({ coordinates, algorithms }: Omit<TableShape, 'templates'>): readonly PhotozColumn[] {
   const columns = posterior.map((column) => ({ ...column, default: true }));
   return [...keyColumns(coordinates), ...algorithms.flatMap((algorithm) => columns.map(named(algorithm)))];
 }
@@ -84,9 +105,14 @@ const named =
     algorithm,
   });
 
-/** The algorithms of a table, read back from its column names. */
-export function algorithmsOf(columnNames: readonly string[]): readonly string[] {
-  return columnNames.filter((name) => name.endsWith('_z_best')).map((name) => name.slice(0, -'_z_best'.length));
+/** The shape of a table, read back from its column names: the index, the id and the two coordinates come first. */
+export function shapeOf(columnNames: readonly string[]): TableShape {
+  const [, , ra = '', dec = ''] = columnNames;
+  const withSuffix = (suffix: string) =>
+    columnNames.filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length));
+  const algorithms = withSuffix('_z_best');
+  const templates = withSuffix(`_${TEMPLATE_SUFFIX}`).filter((name) => algorithms.includes(name));
+  return { coordinates: { ra, dec }, algorithms, templates };
 }
 
 /** How DuckDB names the types. */

@@ -1,4 +1,4 @@
-import { ESTIMATE_SUFFIXES, FLAGS_SUFFIX, type TableShape } from '#core/hats/columns.ts';
+import { ESTIMATE_SUFFIXES, FLAGS_SUFFIX, type TableShape, TEMPLATE_SUFFIX } from '#core/hats/columns.ts';
 import type { FindingCode } from '#core/hats/verdict.ts';
 import { healpix29Sql, INDEX_COLUMN, indexRange, type Pixel, pixelSql } from '#core/healpix.ts';
 import { parquetRelation, quoteIdentifier } from '#core/sql.ts';
@@ -22,7 +22,7 @@ export interface RowRule {
 }
 
 /** The rules for the rows of one leaf, over the columns of `leafRelation`. */
-export function rowRules(pixel: Pixel, { coordinates, algorithms }: TableShape): readonly RowRule[] {
+export function rowRules(pixel: Pixel, { coordinates, algorithms, templates }: TableShape): readonly RowRule[] {
   const { from, to } = indexRange(pixel);
   const keys = [INDEX_COLUMN, 'objectId', coordinates.ra, coordinates.dec].map(quoteIdentifier);
   const anyMissing = keys.map((key) => `${key} IS NULL`).join(' OR ');
@@ -44,6 +44,7 @@ export function rowRules(pixel: Pixel, { coordinates, algorithms }: TableShape):
       broken: `${INDEX_COLUMN} IS DISTINCT FROM recomputed_index`,
     },
     ...algorithms.flatMap(algorithmRules),
+    ...templates.map(templateRule),
   ];
 }
 
@@ -94,6 +95,18 @@ function algorithmRules(algorithm: string): readonly RowRule[] {
       broken: `(${present} AND ${flags} IS NULL) OR ${flags} < 0 OR ${flags} >= ${FLAGS_LIMIT}`,
     },
   ];
+}
+
+/** Codes count from 0 or 1, and interpolate between the templates of a set: there are hundreds at most. */
+const TEMPLATES_LIMIT = 10_000;
+
+function templateRule(algorithm: string): RowRule {
+  const [template, best] = [TEMPLATE_SUFFIX, 'z_best'].map((suffix) => quoteIdentifier(`${algorithm}_${suffix}`));
+  return {
+    code: 'TEMPLATE_INVALID',
+    complaint: `have a template of ${algorithm} that is no number of one, or that stands without an estimate`,
+    broken: `${template} < 0 OR ${template} >= ${TEMPLATES_LIMIT} OR (${template} IS NOT NULL AND ${best} IS NULL)`,
+  };
 }
 
 /** One row of counts for a leaf: `total`, and per rule `broken_{i}`. Streams over the file in its order. */

@@ -4,6 +4,7 @@ import {
   type PhotozColumn,
   photozColumns,
   type TableShape,
+  TEMPLATE_SUFFIX,
 } from '#core/hats/columns.ts';
 import { votableHeader } from '#core/hats/votable.ts';
 import { INDEX_COLUMN, indexRange, type Pixel } from '#core/healpix.ts';
@@ -16,7 +17,19 @@ import { parquetRelation, quoteIdentifier, quoteLiteral } from '#core/sql.ts';
 export interface AlgorithmPoints {
   readonly name: string;
   readonly points: readonly string[];
+  /** Whether they also tell the best template. */
+  readonly template: boolean;
 }
+
+/** The shape of the table that they make together. */
+export const shapeOfPoints = (
+  coordinates: TableShape['coordinates'],
+  algorithms: readonly AlgorithmPoints[],
+): TableShape => ({
+  coordinates,
+  algorithms: algorithms.map(({ name }) => name),
+  templates: algorithms.filter(({ template }) => template).map(({ name }) => name),
+});
 
 export const KEYS_TABLE = 'leaf_keys';
 export const pointsTable = (algorithm: string): string => `points_of_${algorithm}`;
@@ -33,22 +46,30 @@ export function createKeysSql(skinny: readonly string[], condition: string): str
     SELECT ${INDEX_COLUMN}, objectId, ra, dec FROM ${parquetRelation(skinny)} WHERE ${condition}`;
 }
 
-/** The estimates of those objects. What is not finite becomes NULL: one NaN costs a column its statistics. */
-export function createPointsSql({ name, points }: AlgorithmPoints): string {
+/**
+ * The estimates of those objects. What is not finite becomes NULL: one NaN costs a column its statistics. So does a
+ * template below 0, which is how codes say that they have none, and the template of an object without estimates.
+ */
+export function createPointsSql({ name, points, template }: AlgorithmPoints): string {
   const estimates = ESTIMATE_SUFFIXES.map((suffix) => {
     const column = quoteIdentifier(`${name}_${suffix}`);
     return `CASE WHEN isfinite(${column}) THEN ${column}::FLOAT END AS ${column}`;
   });
   const flags = quoteIdentifier(`${name}_${FLAGS_SUFFIX}`);
-  const relation = points.length > 0 ? parquetRelation(points) : nothingSql(name);
+  const best = quoteIdentifier(`${name}_${TEMPLATE_SUFFIX}`);
+  const mode = quoteIdentifier(`${name}_z_mode`);
+  const number = `CASE WHEN isfinite(${mode}) AND ${best} >= 0 THEN ${best}::INTEGER END AS ${best}`;
+  const columns = [...estimates, ...(template ? [number] : []), `${flags}::INTEGER AS ${flags}`];
+  const relation = points.length > 0 ? parquetRelation(points) : nothingSql(name, template);
   return `CREATE OR REPLACE TEMP TABLE ${quoteIdentifier(pointsTable(name))} AS
-    SELECT objectId, ${estimates.join(', ')}, ${flags}::INTEGER AS ${flags} FROM ${relation}
+    SELECT objectId, ${columns.join(', ')} FROM ${relation}
     WHERE objectId IN (SELECT objectId FROM ${KEYS_TABLE})`;
 }
 
 /** A relation with an algorithm's columns and no rows. */
-function nothingSql(name: string): string {
-  const columns = [...ESTIMATE_SUFFIXES, FLAGS_SUFFIX].map((suffix) => quoteIdentifier(`${name}_${suffix}`));
+function nothingSql(name: string, template: boolean): string {
+  const suffixes = [...ESTIMATE_SUFFIXES, ...(template ? [TEMPLATE_SUFFIX] : []), FLAGS_SUFFIX];
+  const columns = suffixes.map((suffix) => quoteIdentifier(`${name}_${suffix}`));
   return `(SELECT NULL::BIGINT AS objectId, ${columns.map((column) => `NULL::FLOAT AS ${column}`).join(', ')} LIMIT 0)`;
 }
 
@@ -59,18 +80,18 @@ export function badIdsSql(table: string): string {
 }
 
 /** The rows of the leaf, in the order of the file: every object, with NULL where an algorithm has no estimate. */
-export function leafRowsSql({ coordinates, algorithms }: TableShape): string {
-  const joins = algorithms.map((name) => `LEFT JOIN ${quoteIdentifier(pointsTable(name))} USING (objectId)`);
-  const columns = selectedColumns(photozColumns, { coordinates, algorithms });
+export function leafRowsSql(shape: TableShape): string {
+  const joins = shape.algorithms.map((name) => `LEFT JOIN ${quoteIdentifier(pointsTable(name))} USING (objectId)`);
+  const columns = selectedColumns(photozColumns, shape);
   return `SELECT ${columns} FROM ${KEYS_TABLE} ${joins.join(' ')} ORDER BY ${INDEX_COLUMN}, objectId`;
 }
 
 /** The columns of a table with its own names for the coordinates, out of tables that call them `ra` and `dec`. */
 export function selectedColumns(
   columnsOf: (shape: TableShape) => readonly PhotozColumn[],
-  { coordinates, algorithms }: TableShape,
+  { coordinates, ...shape }: TableShape,
 ): string {
-  const columns = columnsOf({ coordinates: { ra: 'ra', dec: 'dec' }, algorithms }).map(({ name }) =>
+  const columns = columnsOf({ ...shape, coordinates: { ra: 'ra', dec: 'dec' } }).map(({ name }) =>
     name === 'ra'
       ? `ra AS ${quoteIdentifier(coordinates.ra)}`
       : name === 'dec'

@@ -35,6 +35,7 @@ export const FINDING_CODES = {
   INTERVAL_REVERSED: 'the ends of an interval are in the wrong order',
   ESTIMATE_PARTIAL: 'only some of the estimates of an algorithm are there',
   ESTIMATE_UNEXPLAINED: 'an estimate is missing and no flag says why',
+  TEMPLATE_INVALID: 'the best template is no number of one, or stands without an estimate',
   FLAGS_INVALID: 'flags are not a bit mask, or are missing beside an estimate',
   PART_ROWS: 'a margin, index or p(z) has other rows than the catalogue gives',
   MARGIN_INCOMPLETE: 'a row within the threshold of a partition is not in its margin',

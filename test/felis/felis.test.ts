@@ -8,7 +8,7 @@ import { run } from '#local/process.ts';
 import { ensurePythonEnvironment } from '#local/python-environment.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
-const shape = { coordinates: { ra: 'coord_ra', dec: 'coord_dec' }, algorithms: ['bpz', 'fzboost'] };
+const shape = { coordinates: { ra: 'coord_ra', dec: 'coord_dec' }, algorithms: ['bpz', 'fzboost'], templates: ['bpz'] };
 const facts = {
   schema: 'dp1_photoz',
   table: 'object_photoz',

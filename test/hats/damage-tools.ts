@@ -7,14 +7,7 @@ import { photozColumns } from '#core/hats/columns.ts';
 import { leafPath } from '#core/hats/layout.ts';
 import { leafKeyValuesSql } from '#core/hats/leaf.ts';
 import { ThriftCursor } from '#core/hats/thrift-compact.ts';
-import {
-  ALGORITHMS,
-  CATALOGUE,
-  COORDINATES,
-  packBase,
-  type SyntheticCatalogue,
-  sealWhole,
-} from './synthetic-catalogue.ts';
+import { CATALOGUE, packBase, SHAPE, type SyntheticCatalogue, sealWhole } from './synthetic-catalogue.ts';
 
 /** Changes one thing in a copy of a collection. */
 export type Damaging = (catalogue: SyntheticCatalogue) => Promise<void>;
@@ -106,8 +99,7 @@ async function rewrite(catalogue: SyntheticCatalogue, leaf: PackedLeaf, columns:
 /** The key-value metadata of a synthetic catalogue's leaves. */
 export function leafKeyValues(): string {
   const { table } = packBase('', { rows: 0, skinny: [], points: [], pdfs: {}, counts: [], missing: 0 });
-  const shape = { coordinates: COORDINATES, algorithms: ALGORITHMS };
-  return leafKeyValuesSql(table.name, table.description, photozColumns(shape));
+  return leafKeyValuesSql(table.name, table.description, photozColumns(SHAPE));
 }
 
 export async function patch(path: string, position: number, text: string): Promise<void> {

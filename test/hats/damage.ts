@@ -232,6 +232,8 @@ const rows: readonly Damage[] = [
   value('an id that a row of another leaf has', inRow(5, OTHER_LEAFS_ID, 'objectId'), ['ID_NOT_UNIQUE']),
   value('NaN as an estimate', inRow(5, "'nan'::FLOAT", 'bpz_z_mode'), ['VALUE_NOT_FINITE']),
   value('a redshift of 7', inRow(5, '7::FLOAT', 'fzboost_z_best'), ['VALUE_OUT_OF_RANGE']),
+  value('a template below 0', inRow(5, '-1', 'bpz_template'), ['TEMPLATE_INVALID']),
+  value('a template of 10,000', inRow(5, '10000', 'bpz_template'), ['TEMPLATE_INVALID']),
   value('odds of 2', inRow(5, '2::FLOAT', 'bpz_odds'), ['VALUE_OUT_OF_RANGE']),
   value('the old sentinel -99', inRow(5, '(-99)::FLOAT', 'bpz_z_mean'), ['VALUE_OUT_OF_RANGE']),
   value('an interval the wrong way round', 'bpz_z_err68_high AS bpz_z_err68_low, bpz_z_err68_low AS bpz_z_err68_high', [

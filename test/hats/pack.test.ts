@@ -68,13 +68,16 @@ describe('the packed catalogue', () => {
         count(*) FILTER (WHERE leaf.coord_ra <> skinny.ra OR leaf.coord_dec <> skinny."dec")::INTEGER AS moved,
         count(*) FILTER (WHERE leaf.bpz_z_err95_high IS DISTINCT FROM bpz.bpz_z_err95_high)::INTEGER AS other_bpz,
         count(*) FILTER (WHERE leaf.fzboost_z_best IS DISTINCT FROM fzboost.fzboost_z_best)::INTEGER AS other_fzboost,
+        count(*) FILTER (WHERE leaf.bpz_template IS DISTINCT FROM
+          CASE WHEN bpz.bpz_z_best IS NOT NULL THEN bpz.bpz_template END)::INTEGER AS other_template,
+        count(DISTINCT leaf.bpz_template)::INTEGER AS templates,
         count(*) FILTER (WHERE leaf.fzboost_flags IS NULL)::INTEGER AS without_fzboost
         FROM (${leaves.join(' UNION ALL ')}) leaf
         JOIN ${parquetRelation(parts.skinny)} skinny USING (objectId)
         LEFT JOIN ${points[0]} USING (objectId) LEFT JOIN ${points[1]} USING (objectId)`),
     );
 
-    const intact = { rows: ROWS, ids: ROWS, moved: 0, other_bpz: 0, other_fzboost: 0 };
+    const intact = { rows: ROWS, ids: ROWS, moved: 0, other_bpz: 0, other_fzboost: 0, other_template: 0, templates: 8 };
     expect(rows).toEqual([{ ...intact, without_fzboost: parts.missing }]);
     expect(built.leaves.reduce((sum, { missing }) => sum + (missing.fzboost ?? 0), 0)).toBe(parts.missing);
   });
@@ -109,7 +112,9 @@ describe('the packed catalogue', () => {
       map_at_order_3: ROWS,
     });
     expect(answer).toHaveProperty('votable_fields.2', ['coord_ra', 'double', 'deg', 'pos.eq.ra;meta.main']);
-    expect(answer).toHaveProperty('votable_fields.13', ['bpz_flags', 'int', '', 'meta.code.qual']);
+    expect(answer).toHaveProperty('votable_fields.13', ['bpz_template', 'int', '', 'meta.code;src.class']);
+    expect(answer).toHaveProperty('votable_fields.14', ['bpz_flags', 'int', '', 'meta.code.qual']);
+    expect(JSON.stringify(answer)).not.toContain('fzboost_template');
   });
 });
 
@@ -122,7 +127,7 @@ describe('packing', () => {
       ...base,
       pixel: { order, pixel },
       skinny: parts.skinny.toReversed(),
-      algorithms: parts.points.map(({ name, points }) => ({ name, points: points.toReversed() })),
+      algorithms: parts.points.map((each) => ({ ...each, points: each.points.toReversed() })),
       database: { threads: 2 },
     });
 
@@ -150,7 +155,7 @@ describe('packing', () => {
   test('keeps all objects, with NULL, when an algorithm has failed for all of them', async () => {
     const { order, pixel, rows } = firstLeaf();
     const base = packBase(join(folder, 'failed'), parts);
-    const algorithms = parts.points.map(({ name, points }) => ({ name, points: name === 'bpz' ? [] : points }));
+    const algorithms = parts.points.map((each) => ({ ...each, points: each.name === 'bpz' ? [] : each.points }));
 
     const packed = await packPartition({ ...base, pixel: { order, pixel }, algorithms });
 
@@ -187,7 +192,7 @@ describe('packing', () => {
   });
 
   test('refuses points given twice, and says of which algorithm', async () => {
-    const algorithms = parts.points.map(({ name, points }) => ({ name, points: [...points, ...points.slice(0, 1)] }));
+    const algorithms = parts.points.map((each) => ({ ...each, points: [...each.points, ...each.points.slice(0, 1)] }));
 
     const error = await refused({ algorithms });
 

@@ -14,7 +14,7 @@ const pixels = fc
 
 describe('the columns', () => {
   test('are those of the table that Rubin ships, with an index before, odds and flags behind', () => {
-    const columns = photozColumns({ coordinates: { ra: 'ra', dec: 'dec' }, algorithms: ['dnf'] });
+    const columns = photozColumns({ coordinates: { ra: 'ra', dec: 'dec' }, algorithms: ['dnf'], templates: [] });
 
     expect(columns.map(({ name }) => name)).toEqual([
       ...['_healpix_29', 'objectId', 'ra', 'dec', 'dnf_z_best', 'dnf_z_mode', 'dnf_z_mean', 'dnf_z_median'],

@@ -7,10 +7,11 @@ import { writeManifest } from '#adapters/hats-manifest.ts';
 import { type PackedLeaf, type PackRequest, packPartition } from '#adapters/hats-packer.ts';
 import { type PackedParts, packParts } from '#adapters/hats-parts-packer.ts';
 import { type Digest, sha256 } from '#core/digest.ts';
-import { ESTIMATE_SUFFIXES } from '#core/hats/columns.ts';
+import { ESTIMATE_SUFFIXES, type TableShape } from '#core/hats/columns.ts';
 import { felisYaml } from '#core/hats/felis.ts';
 import { ingestManifest } from '#core/hats/ingest-manifest.ts';
 import { FELIS_SCHEMA, INGEST_MANIFEST, inSkyOrder, PACKET } from '#core/hats/layout.ts';
+import type { AlgorithmPoints } from '#core/hats/leaf.ts';
 import { MARGIN_ARCSEC } from '#core/hats/margin.ts';
 import { contentsOf, type Packet, packetSchema, renderPacket } from '#core/hats/packet.ts';
 import { packetDocuments } from '#core/hats/packet-documents.ts';
@@ -21,6 +22,8 @@ import { healpix29Sql } from '#core/healpix.ts';
 export const ALGORITHMS = ['bpz', 'fzboost'] as const;
 export const CATALOGUE = 'object_photoz';
 export const COORDINATES = { ra: 'coord_ra', dec: 'coord_dec' };
+/** BPZ has templates, FlexZBoost has none. */
+export const SHAPE: TableShape = { coordinates: COORDINATES, algorithms: ALGORITHMS, templates: ['bpz'] };
 const COUNT_ORDER = 10;
 
 /** Every 97th object has no row from fzboost, and every 89th a row without estimates and with a flag. */
@@ -30,7 +33,7 @@ const FLAGGED_EVERY = 89;
 export interface SyntheticParts {
   readonly rows: number;
   readonly skinny: readonly string[];
-  readonly points: readonly { readonly name: string; readonly points: readonly string[] }[];
+  readonly points: readonly AlgorithmPoints[];
   /** Algorithm -> files with p(z); empty unless asked for. */
   readonly pdfs: Readonly<Record<string, readonly string[]>>;
   readonly counts: readonly (readonly [number, number])[];
@@ -91,7 +94,7 @@ export async function writeParts(
         await copy(database, `${pointsSql(name)} AND i % 2 = ${half}`, path);
         files.push(path);
       }
-      points.push({ name, points: files });
+      points.push({ name, points: files, template: SHAPE.templates.includes(name) });
     }
     const pdfs = withPdfs ? await writePdfs(database, folder) : {};
     const counts = await countPixels(database);
@@ -153,7 +156,7 @@ export async function buildCatalogue(
     folder,
     collection: 'synthetic',
     catalogue: CATALOGUE,
-    shape: { coordinates: COORDINATES, algorithms: ALGORITHMS },
+    shape: SHAPE,
     leaves: localLeafTails(join(folder, CATALOGUE), leaves),
     counts: { order: COUNT_ORDER, counts: parts.counts },
     provenance: { title: 'Synthetic: é = x', description: 'made for tests', createdAt: '2026-01-02T03:04:05Z' },
@@ -210,9 +213,8 @@ export async function sealWhole(folder: string, facts: Omit<Parameters<typeof wr
 export async function writeDocuments(folder: string, leaves: readonly PackedLeaf[]): Promise<void> {
   const facts = { schema: 'synthetic_photoz', table: CATALOGUE, description: 'For "tests"', version: 'one' };
   const files = leaves.toSorted(inSkyOrder).map((leaf) => ({ ...leaf, path: `${CATALOGUE}/${leaf.path}` }));
-  const shape = { coordinates: COORDINATES, algorithms: ALGORITHMS };
-  await writeFile(join(folder, FELIS_SCHEMA), felisYaml(facts, shape));
-  await writeFile(join(folder, INGEST_MANIFEST), ingestManifest({ database: 'x', table: CATALOGUE }, shape, files));
+  await writeFile(join(folder, FELIS_SCHEMA), felisYaml(facts, SHAPE));
+  await writeFile(join(folder, INGEST_MANIFEST), ingestManifest({ database: 'x', table: CATALOGUE }, SHAPE, files));
 }
 
 /** What packing all parts of a partition takes beyond packing its leaf; every part reaches everywhere here. */
@@ -251,7 +253,9 @@ function pointsSql(name: string): string {
     return `CASE WHEN i % ${FLAGGED_EVERY} <> 0 THEN ${value}::FLOAT END AS ${name}_${suffix}`;
   });
   const flags = `(CASE WHEN i % ${FLAGGED_EVERY} = 0 THEN 4 ELSE 0 END)::INTEGER AS ${name}_flags`;
-  return `SELECT objectId, ${estimates.join(', ')}, ${flags} FROM sky WHERE ${hasPoints(name)}`;
+  // As the worker writes it: also where there are no estimates.
+  const template = SHAPE.templates.includes(name) ? [`(i % 8)::INTEGER AS ${name}_template`] : [];
+  return `SELECT objectId, ${[...estimates, ...template].join(', ')}, ${flags} FROM sky WHERE ${hasPoints(name)}`;
 }
 
 async function copy(database: Database, select: string, path: string): Promise<void> {
