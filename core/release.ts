@@ -85,6 +85,8 @@ export const registrationSchema = z.strictObject({
   trainingCut: z.string().min(1).exactOptional(),
   trainingOrigin: originSchema.exactOptional(),
   publication: publicationSchema.exactOptional(),
+  /** A path beside this file: the partition_info.csv of the HATS catalogue whose partitions the table gets. */
+  partitionInfo: z.string().min(1).exactOptional(),
   campaign: campaignSpecSchema,
 });
 export type Registration = z.infer<typeof registrationSchema>;
@@ -100,6 +102,7 @@ export const releaseSpecSchema = z.strictObject({
   trainingCut: z.strictObject({ cut: z.string(), of: digestSchema }).exactOptional(),
   trainingOrigin: originSchema.exactOptional(),
   publication: publicationSchema.exactOptional(),
+  partitionInfo: objectRefSchema.exactOptional(),
   campaign: campaignSpecSchema,
   /** Registered configuration of each of the campaign's algorithms, with what one attempt may cost at most. */
   algorithms: z.record(

@@ -4,11 +4,8 @@ import { InvariantError, TransientError } from '#core/errors.ts';
 import type { ObjectRef } from '#core/job.ts';
 import type { ObjectStore } from '#core/ports.ts';
 
-/**
- * Reads a JSON document by reference, checked against its digest and its schema.
- * @throws {TransientError} `DIGEST_MISMATCH`, and {InvariantError} when it is not of the schema.
- */
-export async function readDocument<T>(store: ObjectStore, ref: ObjectRef, schema: z.ZodType<T>): Promise<T> {
+/** Reads a text by reference, checked against its digest. @throws {TransientError} `DIGEST_MISMATCH`. */
+export async function readText(store: ObjectStore, ref: ObjectRef): Promise<string> {
   const bytes = await store.getBytes(ref.key);
   if (!bytes || sha256(bytes) !== ref.sha256) {
     throw new TransientError(`the document ${ref.key} is ${bytes ? 'not the one referred to' : 'missing'}`, {
@@ -16,7 +13,15 @@ export async function readDocument<T>(store: ObjectStore, ref: ObjectRef, schema
       hint: 'It was replaced or damaged; the step is tried again.',
     });
   }
-  const parsed = schema.safeParse(JSON.parse(new TextDecoder().decode(bytes)));
+  return new TextDecoder().decode(bytes);
+}
+
+/**
+ * Reads a JSON document by reference, checked against its digest and its schema.
+ * @throws {TransientError} `DIGEST_MISMATCH`, and {InvariantError} when it is not of the schema.
+ */
+export async function readDocument<T>(store: ObjectStore, ref: ObjectRef, schema: z.ZodType<T>): Promise<T> {
+  const parsed = schema.safeParse(JSON.parse(await readText(store, ref)));
   if (parsed.success) return parsed.data;
   throw new InvariantError(`the document ${ref.key} is not what this version writes`, {
     code: 'DOCUMENT_UNREADABLE',

@@ -11,7 +11,7 @@ import type { ManifestFile } from '#core/hats/manifest.ts';
 import { contentsOf, type Packet } from '#core/hats/packet.ts';
 import { packetDocuments } from '#core/hats/packet-documents.ts';
 import type { ObjectRef } from '#core/job.ts';
-import type { PackingPlan } from '#core/partition-task.ts';
+import { type PackingPlan, planShape } from '#core/partition-task.ts';
 import type { ObjectStore } from '#core/ports.ts';
 import { type ValidationReport, validationReportSchema } from '#core/report/validation-report.ts';
 import { scan, type Table } from '#core/table.ts';
@@ -55,8 +55,7 @@ export async function writePacket(
     approval: approved,
     contents: [...contentsOf(files)],
   };
-  const shape = { coordinates: plan.coordinates, algorithms: plan.algorithms };
-  Object.assign(documents, packetDocuments(facts, shape));
+  Object.assign(documents, packetDocuments(facts, planShape(plan)));
   const written: ManifestFile[] = [];
   for (const [path, content] of Object.entries(documents)) {
     await writeFile(join(folder, path), content);

@@ -12,7 +12,8 @@ import { requireNothingDeferred } from '#core/deferral.ts';
 import { digestOf } from '#core/digest.ts';
 import { MARGIN_ARCSEC, marginCountPixels } from '#core/hats/margin.ts';
 import { coarsen, type Partition, partitionSky } from '#core/hats/partition.ts';
-import { ancestor } from '#core/healpix.ts';
+import { parsePartitionInfo } from '#core/hats/partition-info.ts';
+import { ancestor, type Pixel } from '#core/healpix.ts';
 import { nameSchema, type ObjectRef } from '#core/job.ts';
 import { algorithmVersion } from '#core/job-order.ts';
 import { readSlice } from '#core/object-slice.ts';
@@ -21,7 +22,7 @@ import { COUNT_ORDER } from '#core/recipe.ts';
 import type { ReleaseSpec } from '#core/release.ts';
 import type { Table } from '#core/table.ts';
 import { estimateRowKey, estimateRowSchema, posteriorRowKey } from '#core/work.ts';
-import { writeDocument } from '#functions/documents.ts';
+import { readText, writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
 
@@ -41,7 +42,8 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
   const counts = await countPixels(row.release, services);
   const { thresholdRows, highestOrder } = spec.campaign.partition;
   const coarse = coarsen(counts, COUNT_ORDER - highestOrder);
-  const partitions = partitionSky(coarse, { countOrder: highestOrder, maxRows: thresholdRows });
+  const given = spec.partitionInfo ? await givenPixels(spec.partitionInfo, highestOrder, services) : [];
+  const partitions = partitionSky(coarse, { countOrder: highestOrder, maxRows: thresholdRows, given });
   const plan: PackingPlan = {
     version: 3,
     campaign,
@@ -83,6 +85,10 @@ async function catalogueDigest(table: Table, campaign: string, planDigest: strin
     models,
     partition: spec.campaign.partition,
   });
+}
+
+async function givenPixels(ref: ObjectRef, highestOrder: number, { lake }: Services): Promise<readonly Pixel[]> {
+  return parsePartitionInfo(await readText(lake, ref), highestOrder);
 }
 
 async function countPixels(release: string, services: Services): Promise<ReadonlyMap<number, number>> {

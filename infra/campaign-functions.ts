@@ -54,7 +54,7 @@ export class CampaignFunctions extends Construct {
     allowPut(this.requestApproval, lake, 'campaigns/*');
     allowRead(this.planBatches, lake, 'chunks/*');
     allowPut(this.planBatches, lake, 'campaigns/*');
-    allowRead(this.planPartitions, lake, 'chunks/*');
+    allowRead(this.planPartitions, lake, 'chunks/*', 'partitionings/*');
     allowPut(this.planPartitions, lake, 'campaigns/*');
     allowRead(this.packPartition, lake, 'campaigns/*', 'skinny/*', 'work/*');
     allowPut(this.packPartition, lake, 'catalogues/*');

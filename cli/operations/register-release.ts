@@ -10,6 +10,7 @@ import { type AncillaryFile, ancillaryFile, needAncillary } from '#core/ancillar
 import { degradeProblem } from '#core/degrade-order.ts';
 import { sha256 } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
+import { parsePartitionInfo } from '#core/hats/partition-info.ts';
 import type { ObjectStore } from '#core/ports.ts';
 import { type Profile, profileSchema } from '#core/profile.ts';
 import { UNPUBLISHED } from '#core/publication.ts';
@@ -120,6 +121,7 @@ async function resolveSpec(cloud: Resolve, registration: Registration, folder: s
   const { used: trainingSet, published } = await withTrainingSet(training, trainingCut, (file, digest) =>
     cloud.lake.putFile(`training/${digest}.parquet`, file, digest),
   );
+  const partitionInfo = await storePartitionInfo(cloud, registration, folder);
   const environment = await readFile(join(ROOT, 'bridge-agent', 'rail', 'requirements.txt'), 'utf8');
   return {
     ...{ release, title, profile, recipe, trainingSet, campaign, algorithms, environmentDigest: sha256(environment) },
@@ -127,7 +129,24 @@ async function resolveSpec(cloud: Resolve, registration: Registration, folder: s
     ...(trainingOrigin ? { trainingOrigin } : {}),
     ...(publication ? { publication } : {}),
     ...(ancillary.length > 0 ? { ancillary } : {}),
+    ...(partitionInfo ? { partitionInfo } : {}),
   };
+}
+
+/** Read now, so that a list that cannot be used is refused before anything is estimated. */
+async function storePartitionInfo(cloud: Resolve, { partitionInfo, campaign }: Registration, folder: string) {
+  if (partitionInfo === undefined) return null;
+  const path = join(folder, partitionInfo);
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new InputError(`${path} cannot be read, which the registration names as partitionInfo`, {
+      code: 'PARTITION_INFO_INVALID',
+      hint: 'Give the partition_info.csv of the HATS catalogue whose partitions are wanted.',
+      cause,
+    });
+  });
+  parsePartitionInfo(bytes.toString('utf8'), campaign.partition.highestOrder);
+  const digest = sha256(bytes);
+  return await cloud.lake.putFile(`partitionings/${digest}.csv`, path, digest);
 }
 
 /** The registered files that the profile and the recipe name, with what intake has to know of them. */

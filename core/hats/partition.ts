@@ -1,5 +1,5 @@
 import { InputError } from '#core/errors.ts';
-import { type Pixel, pixelCount } from '#core/healpix.ts';
+import { ancestor, type Pixel, pixelCount } from '#core/healpix.ts';
 
 /** One leaf file of the catalogue: all objects in one pixel. */
 export interface Partition extends Pixel {
@@ -13,18 +13,24 @@ export interface PartitionOptions {
   readonly maxRows: number;
   /** The shallowest order a partition may have. */
   readonly minOrder?: number;
+  /** Pixels that are partitions whatever they hold, down to `countOrder`; none holds another. Those without rows are left out. */
+  readonly given?: readonly Pixel[];
 }
 
 /**
  * Divides the sky into partitions: each is the largest pixel that holds at most `maxRows` rows, in more than one of
  * its four children. The second condition drops empty siblings, so that an isolated clump keeps a small pixel around
- * it; it is hats-import's rule, and its partitions equal ours (test/hats/partition.test.ts). In sky order.
+ * it; it is hats-import's rule, and its partitions equal ours (test/hats/partition.test.ts). In sky order. With `given`
+ * pixels, of a catalogue to be joined with, those are the partitions, and rows outside all of them get their own by the
+ * same rule, in pixels that hold no given one.
  *
  * @param counts [pixel at `countOrder`, rows], in any order; counts of a repeated pixel add up.
  * @throws {InputError} `PIXEL_OVER_LIMIT` when one counted pixel alone holds more than `maxRows` rows.
  */
 export function partitionSky(counts: Iterable<readonly [number, number]>, options: PartitionOptions): Partition[] {
-  const { countOrder, maxRows, minOrder = 0 } = options;
+  const { countOrder, maxRows, minOrder = 0, given = [] } = options;
+  const known = new Set(given.map(address));
+  const above = pixelsAbove(given);
   const { pixels, rowsBefore } = sortedCounts(counts, countOrder);
   const found: Partition[] = [];
 
@@ -34,6 +40,10 @@ export function partitionSky(counts: Iterable<readonly [number, number]>, option
   const divide = (order: number, pixel: number, from: number, to: number): void => {
     if (from === to) return;
     const rows = rowsBetween(from, to);
+    if (known.has(address({ order, pixel }))) {
+      found.push({ order, pixel, rows });
+      return;
+    }
     if (order === countOrder) {
       if (rows > maxRows) throw overLimit(order, pixel, rows, maxRows);
       found.push({ order, pixel, rows });
@@ -43,7 +53,8 @@ export function partitionSky(counts: Iterable<readonly [number, number]>, option
     const edges = [0, 1, 2, 3, 4].map((child) => lowerBound(pixels, (4 * pixel + child) * span, from, to));
     const children = [0, 1, 2, 3].map((child) => ({ from: edges[child] ?? to, to: edges[child + 1] ?? to }));
     const occupied = children.filter((child) => child.to > child.from).length;
-    if (order >= minOrder && rows <= maxRows && occupied > 1) {
+    const holdsGiven = above.has(address({ order, pixel }));
+    if (!holdsGiven && order >= minOrder && rows <= maxRows && occupied > 1) {
       found.push({ order, pixel, rows });
       return;
     }
@@ -56,6 +67,17 @@ export function partitionSky(counts: Iterable<readonly [number, number]>, option
     divide(0, base, from, lowerBound(pixels, (base + 1) * span, from, pixels.length));
   }
   return found;
+}
+
+const address = ({ order, pixel }: Pixel) => `${order}/${pixel}`;
+
+/** All pixels that hold one of these. */
+function pixelsAbove(pixels: readonly Pixel[]): ReadonlySet<string> {
+  const above = new Set<string>();
+  for (const pixel of pixels) {
+    for (let order = pixel.order - 1; order >= 0; order -= 1) above.add(address(ancestor(pixel, order)));
+  }
+  return above;
 }
 
 /** Sums counts to a shallower order, for instance for a coarse sky map. In sky order. */

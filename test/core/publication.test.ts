@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { packetDocuments } from '#core/hats/packet-documents.ts';
 import { publicationSchema } from '#core/publication.ts';
-import { ALGORITHMS, COORDINATES, PACKET_FACTS } from '#test/hats/synthetic-catalogue.ts';
+import { PACKET_FACTS, SHAPE } from '#test/hats/synthetic-catalogue.ts';
 
 const publication = {
   licence: 'CC-BY-4.0',
@@ -23,10 +23,9 @@ test('a publication with one contact is refused in a sentence', () => {
 
 test.each(['README.md', 'DELIVERY_NOTE.md'])('%s says who answers, under what licence, and what is missing', (path) => {
   const facts = { ...PACKET_FACTS, rows: 6000, partitions: 15 };
-  const shape = { coordinates: COORDINATES, algorithms: ALGORITHMS };
 
-  const whole = packetDocuments({ ...facts, publication }, shape)[path];
-  const without = packetDocuments(facts, shape)[path];
+  const whole = packetDocuments({ ...facts, publication }, SHAPE)[path];
+  const without = packetDocuments(facts, SHAPE)[path];
 
   for (const words of ['CC-BY-4.0', 'A. Sousa', 'b.lima@example.org', 'https://git.example.org/ponte', '6000']) {
     expect(whole).toContain(words);

@@ -21,7 +21,14 @@ const CAMPAIGN = 'dp0.photoz.0123456789';
 const PLAN = sha256('plan');
 const NAME = 'dp0_object_photoz';
 const plan: PackingPlan = {
-  ...{ version: 2, campaign: CAMPAIGN, release: 'dp0', title: 'A sample', algorithms: ['bpz', 'knn'] },
+  ...{
+    version: 3,
+    campaign: CAMPAIGN,
+    release: 'dp0',
+    title: 'A sample',
+    algorithms: ['bpz', 'knn'],
+    templates: ['bpz'],
+  },
   ...{ createdAt: '2026-03-01T00:00:00.000Z', coordinates: { ra: 'ra', dec: 'dec' }, marginArcsec: 10, rows: 10 },
   ...{ counts: [], prefix: 'catalogues/x', name: NAME },
 };

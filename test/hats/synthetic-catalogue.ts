@@ -203,8 +203,7 @@ export async function sealWhole(folder: string, facts: Omit<Parameters<typeof wr
   const { manifest } = await writeManifest(folder, all);
   if (!manifest.files.some(({ path }) => path === PACKET)) return await writeManifest(folder, all);
   const packet = packetSchema.parse(JSON.parse(await readFile(join(folder, PACKET), 'utf8')));
-  const shape = { coordinates: COORDINATES, algorithms: ALGORITHMS };
-  const documents = packetDocuments({ ...packet, contents: [...contentsOf(manifest.files)] }, shape);
+  const documents = packetDocuments({ ...packet, contents: [...contentsOf(manifest.files)] }, SHAPE);
   for (const [path, text] of Object.entries(documents)) await writeFile(join(folder, path), text);
   return await writeManifest(folder, all);
 }

@@ -120,6 +120,24 @@ test.each([
   await expect(register({ ...REGISTRATION, release: 'other', ...change })).rejects.toThrow(message);
 });
 
+test('the partitions of another catalogue are kept with the release, and a list of none is refused at once', async () => {
+  const csv = 'Norder,Npix\n1,2\n2,17\n';
+  await writeFile(join(folder, 'partition_info.csv'), csv);
+  await writeFile(join(folder, 'overlapping.csv'), 'Norder,Npix\n1,4\n2,17\n');
+
+  await register({ ...REGISTRATION, release: 'invented-tiles', partitionInfo: 'partition_info.csv' });
+  const { spec } = await readRelease(cloud.table, 'invented-tiles');
+
+  expect(String(Buffer.from((await cloud.lake.getBytes(spec.partitionInfo?.key ?? '')) ?? []))).toBe(csv);
+  for (const [partitionInfo, words] of [
+    ['overlapping.csv', /pixel 4 of order 1 and pixel 17 of order 2 overlap/],
+    ['no-such.csv', /no-such\.csv cannot be read/],
+  ] as const) {
+    await expect(register({ ...REGISTRATION, release: 'invented-none', partitionInfo })).rejects.toThrow(words);
+  }
+  await expect(readRelease(cloud.table, 'invented-none')).rejects.toMatchObject({ code: 'RELEASE_UNKNOWN' });
+});
+
 test('a cut of the training set leaves what it says, is on record, and gives equal bytes', async () => {
   const rows = `SELECT i AS "objectId", i / 10 AS redshift, (18 + i / 5)::FLOAT AS mag_i, 0.1::FLOAT AS magerr_i FROM range(40) t(i)`;
   const whole = join(folder, 'spectra.parquet');
