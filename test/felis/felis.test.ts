@@ -71,8 +71,8 @@ describe('the Felis schema', { timeout: 60_000 }, () => {
       .array(z.tuple([z.string(), z.string(), z.string().nullable(), z.string().nullable(), z.int()]))
       .parse(JSON.parse(await run([python, '-c', script, join(folder, 'tap.db'), query])));
 
-    // The keys; and of each algorithm the eight estimates, the odds and the flags.
-    expect(rows).toHaveLength(4 + 2 * 10);
+    // The keys; of each algorithm the eight estimates, the odds and the flags; and BPZ's best template.
+    expect(rows).toHaveLength(4 + 2 * 10 + 1);
     expect(rows[2]).toEqual(['coord_ra', 'double', 'deg', 'pos.eq.ra;meta.main', 1]);
     expect(rows.filter(([, , , , principal]) => principal === 1).map(([name]) => name)).toEqual([
       'objectId',
