@@ -71,4 +71,5 @@ function digestOfLines(files: readonly ManifestFile[]): Digest {
   return sha256(sorted.map((file) => `${file.sha256}  ${file.path}\n`).join(''));
 }
 
-export const renderPacket = (packet: Packet): string => `${JSON.stringify(packet, null, 2)}\n`;
+/** In the order of the schema, whoever put the facts together: a reader parses and renders them again. */
+export const renderPacket = (packet: Packet): string => `${JSON.stringify(packetSchema.parse(packet), null, 2)}\n`;

@@ -9,7 +9,7 @@ import { decide, requestApproval } from '#core/approval.ts';
 import { openCampaign, readCampaign, writeModel } from '#core/campaign-book.ts';
 import { deliveryKey, type Withdrawal } from '#core/delivery.ts';
 import { sha256 } from '#core/digest.ts';
-import { packetSchema } from '#core/hats/packet.ts';
+import { packetSchema, renderPacket } from '#core/hats/packet.ts';
 import type { PackingPlan } from '#core/partition-task.ts';
 import type { Item } from '#core/table.ts';
 import { writeDocument } from '#functions/documents.ts';
@@ -127,6 +127,15 @@ test('the packet says who, what, how much and what was before, with the report t
   expect(await written('DELIVERY_NOTE.md')).toContain('| previous version | two |');
   expect(await write()).toEqual(documents);
   expect(await approvalWarning({ table }, await readCampaign(table, CAMPAIGN))).toBeNull();
+});
+
+test('the packet is the same text when its receiver reads it and makes it again', async () => {
+  await campaign({ ...sampleSpec, publication });
+
+  await write();
+
+  const text = await written('packet.json');
+  expect(renderPacket(packetSchema.parse(JSON.parse(text)))).toBe(text);
 });
 
 test('without a publication the packet says what is missing, and the coordinator is warned', async () => {
