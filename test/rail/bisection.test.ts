@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { algorithmSchema, configurationDigest } from '#core/algorithm.ts';
+import type { WorkerTask } from '#core/job.ts';
 import {
   fixture,
   makePart,
@@ -28,6 +29,12 @@ const picky = algorithmSchema.parse({
   rail: { ...bpz.rail, module: 'rail.estimation.algos.picky', estimator: 'PickyEstimator' },
 });
 
+const asPicky = (task: WorkerTask): WorkerTask => ({
+  ...task,
+  algorithm: 'picky',
+  configurationDigest: configurationDigest(picky),
+});
+
 let rail: Rail;
 let model: string;
 let units: Unit[];
@@ -40,7 +47,7 @@ beforeAll(async () => {
   algorithms = join(rail.folder, 'algorithms');
   await mkdir(algorithms, { recursive: true });
   await writeFile(join(algorithms, 'picky.json'), JSON.stringify(picky));
-  model = await trainModel(rail, 'bpz', 100);
+  model = await trainModel(rail, 'bpz', 100, { change: asPicky, options: ['--algorithms', algorithms] });
   units = await Promise.all(
     [0, 1, 2].map(async (index) => ({
       input: await makePart(rail, `part-${index}.parquet`, index * ROWS, ROWS),
@@ -61,9 +68,7 @@ async function tooBright(unit: Unit): Promise<readonly string[]> {
 async function estimate(bisect: boolean) {
   const folder = join(rail.folder, bisect ? 'asked' : 'not-asked');
   const { path, task } = await makeTask({ kind: 'estimate', algorithm: 'bpz', model, units, folder }, (sound) => ({
-    ...sound,
-    algorithm: 'picky',
-    configurationDigest: configurationDigest(picky),
+    ...asPicky(sound),
     bisect,
   }));
   const ended = await runWorker(rail, path, undefined, ['--algorithms', algorithms]);

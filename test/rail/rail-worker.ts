@@ -172,13 +172,18 @@ export function outputOf(record: ExitRecord, name: string): string {
 let trainings = 0;
 
 /** Trains on the first `rows` rows of the demo's training set and resolves with the model's path. */
-export async function trainModel(rail: Rail, algorithm: string, rows: number): Promise<string> {
+export async function trainModel(
+  rail: Rail,
+  algorithm: string,
+  rows: number,
+  { change = (task: WorkerTask) => task, options = [] as readonly string[] } = {},
+): Promise<string> {
   const training = join(rail.folder, `training-${rows}.parquet`);
   await fixture(rail, z.literal(true), 'head', rail.demo.trainingPath, training, String(rows));
   trainings += 1;
   const folder = join(rail.folder, `inform-${algorithm}-${trainings}`);
-  const { path, task } = await makeTask({ kind: 'inform', algorithm, folder, training });
-  const ended = await runWorker(rail, path);
+  const { path, task } = await makeTask({ kind: 'inform', algorithm, folder, training }, change);
+  const ended = await runWorker(rail, path, undefined, options);
   if (ended.code !== 0) throw new Error(ended.stderr);
   return outputOf(await readRecord(task), 'model');
 }
