@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Chaos, type ChaosOutcome, type ChaosRun, unlessInterrupted } from '#chaos/chaos.ts';
+import { resumeDrained } from '#chaos/drained-nodes.ts';
 import { Round } from '#chaos/sites/round.ts';
 import { ensureSlurm, stopSlurm } from '#local/slurm.ts';
 
@@ -17,10 +18,19 @@ export const chaos: Chaos = {
   run,
 };
 
+/** How often somebody looks after nodes that Slurm drained, because a site that dies takes its processes along. */
+const ADMINISTRATOR_MILLISECONDS = 10_000;
+
 async function run({ folder, rounds, from, home, signal, say }: ChaosRun): Promise<ChaosOutcome> {
   const cluster = await ensureSlurm({ home, log: say, nodes: 2, cpus: 16 });
   const counts: Record<string, number> = {};
   const wrong: string[] = [];
+  const count = (what: string, by: number) => {
+    counts[what] = (counts[what] ?? 0) + by;
+  };
+  const administrator = setInterval(() => {
+    void resumeDrained(cluster, () => count('drained nodes resumed', 1));
+  }, ADMINISTRATOR_MILLISECONDS);
   try {
     let next = from;
     let done = 0;
@@ -29,7 +39,7 @@ async function run({ folder, rounds, from, home, signal, say }: ChaosRun): Promi
         const number = next;
         next += 1;
         const found = await new Round(join(folder, `round-${number}`), number, cluster).play();
-        for (const [what, by] of Object.entries(found.counts)) counts[what] = (counts[what] ?? 0) + by;
+        for (const [what, by] of Object.entries(found.counts)) count(what, by);
         wrong.push(...found.wrong.map((line) => `round ${number}: ${line}`));
         done += 1;
         say(`${done} of ${rounds} rounds, ${wrong.length} wrong`);
@@ -37,6 +47,7 @@ async function run({ folder, rounds, from, home, signal, say }: ChaosRun): Promi
     });
     await unlessInterrupted(Promise.all(lanes), signal);
   } finally {
+    clearInterval(administrator);
     await stopSlurm({ home, log: say });
   }
   const { lost = 0, duplicated = 0, ...others } = counts;

@@ -2,7 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lane } from '#chaos/bridge/lane.ts';
 import type { Seeded } from '#chaos/bridge/seeded.ts';
-import { run } from '#local/process.ts';
+import { resumeDrained } from '#chaos/drained-nodes.ts';
 import type { SlurmHandle } from '#local/slurm.ts';
 
 /** Between two faults of the cluster; a job that Slurm lost is looked for 25 s, so there is time to end some. */
@@ -124,22 +124,11 @@ function stepDaemonOf(pid: string): string {
 
 /** Starts what of it is dead. A node that Slurm drained meanwhile is taken up again, as its administrator would. */
 async function repair(cluster: SlurmHandle, tell: (what: Happening) => void): Promise<void> {
-  if (cluster.daemons.controller.isRunning()) await resumeDrained(cluster, tell);
+  if (cluster.daemons.controller.isRunning()) await resumeDrained(cluster, () => tell('drained node resumed'));
   try {
     await cluster.start();
   } catch {
-    await resumeDrained(cluster, tell);
+    await resumeDrained(cluster, () => tell('drained node resumed'));
     await cluster.start();
-  }
-}
-
-async function resumeDrained(cluster: SlurmHandle, tell: (what: Happening) => void): Promise<void> {
-  const env = { ...process.env, SLURM_CONF: cluster.confPath };
-  const listing = await run(['sinfo', '-h', '-N', '-p', cluster.partition, '-o', '%N %T'], { env }).catch(() => '');
-  const drained = listing.split('\n').flatMap((line) => /^(\S+) .*drain/.exec(line)?.[1] ?? []);
-  for (const node of drained) {
-    tell('drained node resumed');
-    // It may have come back by itself, which Slurm calls an invalid state.
-    await run(['scontrol', 'update', `nodename=${node}`, 'state=resume'], { env }).catch(() => '');
   }
 }

@@ -176,14 +176,14 @@ export async function trainModel(
   rail: Rail,
   algorithm: string,
   rows: number,
-  { change = (task: WorkerTask) => task, options = [] as readonly string[] } = {},
+  unregistered: { readonly change?: (task: WorkerTask) => WorkerTask; readonly options?: readonly string[] } = {},
 ): Promise<string> {
   const training = join(rail.folder, `training-${rows}.parquet`);
   await fixture(rail, z.literal(true), 'head', rail.demo.trainingPath, training, String(rows));
   trainings += 1;
   const folder = join(rail.folder, `inform-${algorithm}-${trainings}`);
-  const { path, task } = await makeTask({ kind: 'inform', algorithm, folder, training }, change);
-  const ended = await runWorker(rail, path, undefined, options);
+  const { path, task } = await makeTask({ kind: 'inform', algorithm, folder, training }, unregistered.change);
+  const ended = await runWorker(rail, path, undefined, unregistered.options);
   if (ended.code !== 0) throw new Error(ended.stderr);
   return outputOf(await readRecord(task), 'model');
 }
