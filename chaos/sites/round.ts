@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Journal } from '#adapters/journal.ts';
+import { untilOrTell } from '#chaos/sites/standstill.ts';
 import { batchSchema, type JobMessage, jobAnswerSchema, jobResultSchema } from '#core/job.ts';
 import { run as runProgram } from '#local/process.ts';
 import type { SlurmHandle } from '#local/slurm.ts';
 import { AgentChild } from '#test/bridge-agent/agent-child.ts';
-import { TestSite, until } from '#test/bridge-agent/site.ts';
+import { FolderTable } from '#test/bridge-agent/folder-table.ts';
+import { TestSite } from '#test/bridge-agent/site.ts';
 
 /** Works of a round, and how long the parts of a work take; the last outlives the lease. */
 const WORKS = 8;
@@ -16,30 +18,38 @@ const PART_SECONDS = [0.5, 1, 1, 14];
 /** How long a site may be silent: short, and longer than a look at a Slurm that is busy on a machine that is, too. */
 const LEASE_SECONDS = 12;
 const PATIENCE_SECONDS = 200;
+/** Until an agent that holds the lock of a file has let it go. */
+const THAW_MILLISECONDS = 50;
+const LEASE_TABLE = 'leases.sqlite';
 /** What a site that comes back gets to do something wrong in. */
 const RETURN_SECONDS = 5;
 
 /** One death of a site; see chaos/sites.ts. */
 export class Round {
   readonly #cluster: SlurmHandle;
+  readonly #number: number;
   readonly #isFrozen: boolean;
   /** The one that dies, and the one that stays: apart in journal, scratch, profile and limits. */
   readonly #dies: TestSite;
   readonly #stays: TestSite;
   readonly #agents: AgentChild[] = [];
   readonly #watches: NodeJS.Timeout[] = [];
+  readonly #leases: FolderTable;
+  #freezesWithLock = 0;
 
   constructor(folder: string, number: number, cluster: SlurmHandle) {
+    this.#number = number;
     this.#isFrozen = number % 2 === 1;
     this.#cluster = cluster;
     const shared = join(folder, 'cloud');
     mkdirSync(shared, { recursive: true });
+    this.#leases = new FolderTable(join(shared, LEASE_TABLE));
     const site = (name: string, shape: 'array' | 'allocation', maxJobs: number) => {
       mkdirSync(join(folder, name));
       return new TestSite(join(folder, name), {
         site: name,
         queueUrl: pathToFileURL(shared).href,
-        leaseTable: 'leases.sqlite',
+        leaseTable: LEASE_TABLE,
         scheduler: {
           kind: 'slurm',
           partition: cluster.partition,
@@ -68,6 +78,8 @@ export class Round {
       const parts = PART_SECONDS.map((seconds) => ({ seconds }));
       messages.push(await this.#dies.estimate(`work-${index}`, parts));
     }
+    const sites = [this.#dies, this.#stays];
+    const scene = { number: this.#number, cluster: this.#cluster, sites, leases: this.#leases, works: messages };
     const kill = () => {
       for (const agent of this.#agents) agent.kill('SIGKILL');
     };
@@ -77,8 +89,8 @@ export class Round {
       const first = this.#start(this.#dies);
       this.#start(this.#stays);
       const half = () => cloud.answers().length >= WORKS / 2 && this.#isBusy();
-      await until('half of the works', half, PATIENCE_SECONDS);
-      if (this.#isFrozen) first.kill('SIGSTOP');
+      await untilOrTell('half of the works', half, PATIENCE_SECONDS, scene);
+      if (this.#isFrozen) await this.#freeze(first);
       else await this.#killForGood(first);
       const overlaps = new Set<string>();
       const watch = setInterval(() => {
@@ -94,7 +106,7 @@ export class Round {
         const said = new Set(cloud.answers().map(({ token }) => token));
         return tokens.every((token) => said.has(token));
       };
-      await until('all answers', answered, PATIENCE_SECONDS);
+      await untilOrTell('all answers', answered, PATIENCE_SECONDS, scene);
       const startsBefore = this.#dies.worked('start').length;
       const answersBefore = cloud.answers().length;
       if (this.#isFrozen) first.kill('SIGCONT');
@@ -116,6 +128,17 @@ export class Round {
     const agent = new AgentChild(site);
     this.#agents.push(agent);
     return agent;
+  }
+
+  /** Where it is, but for the one thing that the real table does not know: a lock that a frozen process keeps. */
+  async #freeze(agent: AgentChild): Promise<void> {
+    await agent.freeze();
+    while (!this.#leases.isFree()) {
+      this.#freezesWithLock += 1;
+      agent.kill('SIGCONT');
+      await sleep(THAW_MILLISECONDS);
+      await agent.freeze();
+    }
   }
 
   /** The host and the nodes of the site go dark at once. */
@@ -179,6 +202,7 @@ export class Round {
       if (result?.site === this.#stays.configuration.site && !answeredAtDeath.has(message.taskToken)) takenOver += 1;
     }
     const counts = {
+      'freezes done again, for they kept the lock of the lease table': this.#freezesWithLock,
       [this.#isFrozen ? 'sites frozen' : 'sites killed']: 1,
       'works fenced at the site that came back': this.#fenced(messages),
       works: messages.length,

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { TestSite } from '#test/bridge-agent/site.ts';
 
@@ -35,6 +36,12 @@ export class AgentChild {
 
   kill(signal: NodeJS.Signals): void {
     this.#process.kill(signal);
+  }
+
+  /** Stops it where it is; resolves when it does nothing any more. */
+  async freeze(): Promise<void> {
+    this.kill('SIGSTOP');
+    while (!/^State:\tT/m.test(readFileSync(`/proc/${this.#process.pid}/status`, 'utf8'))) await sleep(5);
   }
 
   /** How it ended: its exit code, the name of the signal, or what it said when it failed. */

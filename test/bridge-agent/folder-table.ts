@@ -9,6 +9,9 @@ const itemSchema: z.ZodType<Item> = z.intersection(
   z.record(z.string(), z.json()),
 );
 
+/** Many times what one look or write takes, also on a machine that is busy. */
+const LOCK_MILLISECONDS = 3000;
+
 /** The table in memory, kept in a file that agents in several processes share. */
 export class FolderTable implements Table {
   readonly #path: string;
@@ -39,6 +42,20 @@ export class FolderTable implements Table {
       }
       return outcome;
     });
+  }
+
+  /** Whether somebody can use the table: a process that is frozen at the wrong moment keeps the lock of its file, which no real table knows. */
+  isFree(): boolean {
+    const database = new DatabaseSync(this.#path, { timeout: LOCK_MILLISECONDS });
+    try {
+      database.exec('begin exclusive');
+      database.exec('rollback');
+      return true;
+    } catch {
+      return false;
+    } finally {
+      database.close();
+    }
   }
 
   #withRows<T>(act: (rows: MemoryTable, database: DatabaseSync) => Promise<T>): Promise<T> {
