@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { readFooterTail } from '#adapters/parquet-footer.ts';
+import { readLeaves, type ShownTail, somePart, type Tails } from '#adapters/hats-leaf-tails.ts';
+import { keepRows, type ShownRow, thumbnailFile } from '#adapters/hats-thumbnail.ts';
 import { type Digest, sha256 } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
 import {
@@ -16,19 +17,11 @@ import {
   posteriorPropertiesFiles,
   propertiesFiles,
 } from '#core/hats/catalogue-files.ts';
-import { posteriorColumns, type TableShape } from '#core/hats/columns.ts';
-import { type Footer, schemaDigest } from '#core/hats/footer.ts';
-import { readFooterOfTail } from '#core/hats/footer-tail.ts';
-import { COLLECTION_PROPERTIES, inSkyOrder, leafPath } from '#core/hats/layout.ts';
-import { collectionProperties, type PartKind, POSTERIOR_LINK, partLeafPath, posteriorLink } from '#core/hats/parts.ts';
+import { photozColumns, posteriorColumns, type TableShape } from '#core/hats/columns.ts';
+import { COLLECTION_PROPERTIES, leafPath } from '#core/hats/layout.ts';
+import { collectionProperties, type PartKind, POSTERIOR_LINK, posteriorLink } from '#core/hats/parts.ts';
 import { renderProperties } from '#core/hats/properties.ts';
-import { INDEX_ORDER, indexRange, type Pixel } from '#core/healpix.ts';
-
-/** The end of a leaf file, as `packPartition` measured it (`tailBytes`): from disk, or from one ranged request. */
-export interface LeafTail extends Pixel {
-  readonly sizeBytes: number;
-  readonly tail: Uint8Array;
-}
+import { INDEX_ORDER, indexRange } from '#core/healpix.ts';
 
 export interface FinishRequest {
   /** The collection's folder; made when it is not there. */
@@ -37,7 +30,7 @@ export interface FinishRequest {
   /** The catalogue's name, and its folder inside the collection. */
   readonly catalogue: string;
   readonly shape: TableShape;
-  readonly leaves: AsyncIterable<LeafTail> | Iterable<LeafTail>;
+  readonly leaves: Tails<ShownTail>;
   /** How many objects lie where, as intake counted them; at least as deep as the deepest leaf. */
   readonly counts: { readonly order: number; readonly counts: Iterable<readonly [number, number]> };
   readonly provenance: Provenance;
@@ -55,9 +48,9 @@ export interface CollectionParts {
   readonly folders: Readonly<Record<PartKind, string>>;
   readonly marginArcsec: number;
   /** May be without any: an isolated partition has nothing around it, and the collection then no margin. */
-  readonly margin: AsyncIterable<LeafTail> | Iterable<LeafTail>;
-  readonly index: AsyncIterable<LeafTail> | Iterable<LeafTail>;
-  readonly posterior: AsyncIterable<LeafTail> | Iterable<LeafTail>;
+  readonly margin: Tails;
+  readonly index: Tails;
+  readonly posterior: Tails<ShownTail>;
 }
 
 export interface FinishedCatalogue {
@@ -68,21 +61,24 @@ export interface FinishedCatalogue {
 }
 
 /**
- * Writes all of a HATS collection but its leaves: properties, partition list, Parquet metadata, sky maps. Needs the
- * ends of the leaves and the counts, not the leaves themselves. Idempotent: equal input gives equal bytes.
+ * Writes all of a HATS collection but its leaves: properties, partition list, Parquet metadata, sky maps, thumbnails.
+ * Needs the ends and first rows of the leaves and the counts, not the leaves themselves. Idempotent: equal input gives
+ * equal bytes.
  *
  * @throws {InputError} `LEAF_UNREADABLE`, `LEAF_SCHEMA_DIFFERS`, or `LEAF_ROWS_DIFFER` when a leaf does not hold the
  *   rows that were counted in its pixel or a counted pixel has no leaf.
  */
 export async function finishCatalogue(request: FinishRequest): Promise<FinishedCatalogue> {
   const { catalogue, shape, provenance, datasetMetadata = true } = request;
-  const { first, leaves } = somePart(await readLeaves('object', request.leaves, datasetMetadata));
+  const shown: ShownRow[] = [];
+  const { first, leaves } = somePart(await readLeaves('object', keepRows(request.leaves, shown), datasetMetadata));
   const map = sortedMap(request.counts);
   refuseOtherRows(leaves, map);
   const own = inFolder(catalogue, [
     ...metadataFiles(first, datasetMetadata ? leaves : null),
     ...mapFiles(map),
     partitionInfoFile(leaves),
+    await thumbnailFile(request.folder, photozColumns(shape), first, shown),
     ...propertiesFiles(catalogue, shape, leaves, map, provenance),
   ]);
   const others = request.parts ? await finishParts(request, request.parts, leaves, map) : null;
@@ -99,7 +95,7 @@ export async function finishCatalogue(request: FinishRequest): Promise<FinishedC
 
 /** The small files of margin, index and p(z). */
 async function finishParts(
-  { collection, catalogue: primary, shape, provenance, datasetMetadata = true }: FinishRequest,
+  { folder, collection, catalogue: primary, shape, provenance, datasetMetadata = true }: FinishRequest,
   { folders, marginArcsec, ...parts }: CollectionParts,
   primaryLeaves: readonly LeafFacts[],
   map: CountMap,
@@ -107,7 +103,8 @@ async function finishParts(
   const margin = await readLeaves('margin', parts.margin, datasetMetadata);
   // An index is of no use to hats without `_metadata`.
   const index = somePart(await readLeaves('index', parts.index, true));
-  const posterior = somePart(await readLeaves('posterior', parts.posterior, datasetMetadata));
+  const shown: ShownRow[] = [];
+  const posterior = somePart(await readLeaves('posterior', keepRows(parts.posterior, shown), datasetMetadata));
   refusePartRows(folders.index, primaryLeaves, index.leaves);
   refusePartRows(folders.posterior, primaryLeaves, posterior.leaves);
   const added = posteriorColumns(shape).flatMap(({ name, algorithm }) => (algorithm === null ? [] : [name]));
@@ -122,6 +119,7 @@ async function finishParts(
       ...metadataFiles(posterior.first, datasetMetadata ? posterior.leaves : null, 'posterior'),
       ...mapFiles(map),
       partitionInfoFile(posterior.leaves),
+      await thumbnailFile(folder, posteriorColumns(shape), posterior.first, shown),
       ...posteriorPropertiesFiles(folders.posterior, shape, posterior.leaves, map, provenance),
     ]),
   ];
@@ -139,50 +137,6 @@ async function finishParts(
 
 const inFolder = (folder: string, files: readonly CatalogueFile[]): readonly CatalogueFile[] =>
   files.map(({ path, bytes }) => ({ path: `${folder}/${path}`, bytes }));
-
-/** The ends of leaves on this machine; `folder` is the catalogue's. */
-export async function* localLeafTails(
-  folder: string,
-  leaves: Iterable<Pixel & { readonly sizeBytes: number }>,
-  kind: PartKind = 'object',
-): AsyncIterable<LeafTail> {
-  for (const { order, pixel, sizeBytes } of leaves) {
-    const path = join(folder, partLeafPath(kind, { order, pixel }));
-    yield { order, pixel, sizeBytes, tail: await readFooterTail(path) };
-  }
-}
-
-interface ReadPart {
-  readonly first: Footer;
-  readonly leaves: readonly LeafFacts[];
-}
-
-/** Null when there is no leaf at all. */
-async function readLeaves(
-  kind: PartKind,
-  tails: FinishRequest['leaves'],
-  keepRowGroups: boolean,
-): Promise<ReadPart | null> {
-  let first: { readonly footer: Footer; readonly digest: Digest; readonly path: string } | null = null;
-  const leaves: LeafFacts[] = [];
-  for await (const { order, pixel, sizeBytes, tail } of tails) {
-    const path = partLeafPath(kind, { order, pixel });
-    const reading = readFooterOfTail(tail, sizeBytes);
-    if (reading.kind === 'defect') throw unreadable(path, reading.detail);
-    const { footer } = reading;
-    const digest = schemaDigest(footer);
-    first ??= { footer, digest, path };
-    if (digest !== first.digest) throw otherSchema(path, first.path);
-    const { rows, rowGroups } = footer;
-    leaves.push({ order, pixel, sizeBytes, footer: { rows, rowGroups: keepRowGroups ? rowGroups : [] } });
-  }
-  return first === null ? null : { first: first.footer, leaves: leaves.sort(inSkyOrder) };
-}
-
-function somePart(part: ReadPart | null): ReadPart {
-  if (part === null) throw unreadable('the catalogue', 'it has no leaves');
-  return part;
-}
 
 /** Index and p(z) have the partitions of the catalogue, with as many rows. */
 function refusePartRows(folder: string, primary: readonly LeafFacts[], part: readonly LeafFacts[]): void {
@@ -220,20 +174,6 @@ async function writeWhole(folder: string, { path, bytes }: CatalogueFile): Promi
   const target = join(folder, path);
   await mkdir(dirname(target), { recursive: true });
   await writeFile(target, bytes);
-}
-
-function unreadable(where: string, detail: string): InputError {
-  return new InputError(`${where} cannot be read: ${detail}`, {
-    code: 'LEAF_UNREADABLE',
-    hint: 'pack this partition again',
-  });
-}
-
-function otherSchema(path: string, firstPath: string): InputError {
-  return new InputError(`${path} has other columns or metadata than ${firstPath}`, {
-    code: 'LEAF_SCHEMA_DIFFERS',
-    hint: 'pack all partitions of a catalogue with the same table, coordinates and algorithms',
-  });
 }
 
 function rowsDiffer(where: string, counted: number, packed: number): InputError {

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { z } from 'zod';
 import { type Database, type DatabaseOptions, withDatabase } from '#adapters/duckdb.ts';
 import { type WrittenLeaf, writeLeaf } from '#adapters/hats-leaf-writer.ts';
+import { readFirstRow } from '#adapters/hats-thumbnail.ts';
 import { InputError } from '#core/errors.ts';
 import { photozColumns, type TableShape } from '#core/hats/columns.ts';
 import { leafPath } from '#core/hats/layout.ts';
@@ -9,6 +11,7 @@ import {
   badIdsSql,
   createKeysSql,
   createPointsSql,
+  ENCODING,
   insideSql,
   KEYS_TABLE,
   type LeafEncoding,
@@ -18,6 +21,7 @@ import {
   shapeOfPoints,
   writeLeafSql,
 } from '#core/hats/leaf.ts';
+import type { ThumbnailRow } from '#core/hats/thumbnail.ts';
 import type { Pixel } from '#core/healpix.ts';
 
 export interface PackRequest {
@@ -43,10 +47,8 @@ export interface PackedLeaf extends Pixel, WrittenLeaf {
   readonly rows: number;
   /** Objects without any row from the algorithm. */
   readonly missing: Readonly<Record<string, number>>;
+  readonly thumbnail: ThumbnailRow;
 }
-
-/** The row groups of hats itself, and zstd at the level from which on a higher one gains less than 1 %. */
-export const ENCODING: LeafEncoding = { rowGroupRows: 102_400, compressionLevel: 9 };
 
 /**
  * Writes one leaf of the catalogue: idempotent (equal input gives equal bytes, and the file appears whole under its
@@ -67,7 +69,9 @@ export async function packObjects(database: Database, request: PackRequest): Pro
   const missing: Record<string, number> = {};
   for (const algorithm of algorithms) missing[algorithm.name] = rows - (await loadPoints(database, algorithm));
   const leaf = await writeLeaf(folder, leafPath(pixel), (path) => database.run(copySql(request, path)));
-  return { ...pixel, ...leaf, rows, missing };
+  const columns = photozColumns(shapeOfPoints(request.coordinates, algorithms));
+  const thumbnail = await readFirstRow(database, join(folder, leaf.path), columns);
+  return { ...pixel, ...leaf, rows, missing, thumbnail };
 }
 
 /** Writes the rows of the keys' table with their estimates, whatever rows those are. */

@@ -3,9 +3,11 @@ import { z } from 'zod';
 import type { Database } from '#adapters/duckdb.ts';
 import { attempt, engineSays, unexpectedColumn } from '#adapters/hats-row-check.ts';
 import { checkProperties, checkStructure, type SoundLeaf } from '#adapters/hats-structure-check.ts';
+import { checkThumbnail } from '#adapters/hats-thumbnail-check.ts';
 import { type PhotozColumn, SQL_TYPES, type TableShape } from '#core/hats/columns.ts';
 import {
   COMMON_METADATA,
+  DATA_THUMBNAIL,
   METADATA,
   PARTITION_INFO,
   POINT_MAP,
@@ -68,6 +70,10 @@ export class PartComparison {
     }
     const [first] = structure.leaves;
     if (columns !== null && first && !(await this.#columnsAre(columns, folder, first))) return null;
+    if (columns !== null && kind === 'posterior') {
+      const place = { root, catalogue: folder };
+      await checkThumbnail(this.#database, place, structure.leaves, columns, this.#present, this.findings);
+    }
     const byPixel = new Map(structure.leaves.map((leaf) => [pixelName(leaf), leaf]));
     return { properties, byPixel, keyValues: structure.keyValues };
   }
@@ -134,10 +140,12 @@ export const pixelName = ({ order, pixel }: Pixel) => `${order}-${pixel}`;
 
 export const COARSE_MAPS = [4, 6].map(skyMapPath);
 const ALWAYS: readonly string[] = [...PROPERTIES_NAMES, METADATA, COMMON_METADATA];
-const MAPS: readonly string[] = [POINT_MAP, SKY_MAP, ...COARSE_MAPS];
+const OF_POSTERIOR: readonly string[] = [POINT_MAP, SKY_MAP, ...COARSE_MAPS, DATA_THUMBNAIL];
 
 function belongsTo(kind: PartKind, path: string): boolean {
   if (ALWAYS.includes(path)) return true;
   if (kind === 'index') return pixelOfIndexPart(path) !== null;
-  return path === PARTITION_INFO || pixelOfLeafPath(path) !== null || (kind === 'posterior' && MAPS.includes(path));
+  return (
+    path === PARTITION_INFO || pixelOfLeafPath(path) !== null || (kind === 'posterior' && OF_POSTERIOR.includes(path))
+  );
 }

@@ -2,19 +2,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type Database, quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
 import { type WrittenLeaf, writeLeaf } from '#adapters/hats-leaf-writer.ts';
-import {
-  copySql,
-  countRows,
-  ENCODING,
-  loadPoints,
-  type PackRequest,
-  packObjects,
-  refuseBadIds,
-} from '#adapters/hats-packer.ts';
+import { copySql, countRows, loadPoints, type PackRequest, packObjects, refuseBadIds } from '#adapters/hats-packer.ts';
+import { readFirstRow } from '#adapters/hats-thumbnail.ts';
 import { InputError } from '#core/errors.ts';
 import { posteriorColumns } from '#core/hats/columns.ts';
 import { directoryOf } from '#core/hats/layout.ts';
-import { createKeysSql, KEYS_TABLE, leafKeyValuesSql, shapeOfPoints, writeLeafSql } from '#core/hats/leaf.ts';
+import { createKeysSql, ENCODING, KEYS_TABLE, leafKeyValuesSql, shapeOfPoints, writeLeafSql } from '#core/hats/leaf.ts';
 import { inMarginSql } from '#core/hats/margin.ts';
 import { type PartKind, partLeafPath } from '#core/hats/parts.ts';
 import {
@@ -27,6 +20,7 @@ import {
   posteriorRowsSql,
   posteriorTable,
 } from '#core/hats/posterior.ts';
+import type { ThumbnailRow } from '#core/hats/thumbnail.ts';
 import { INDEX_COLUMN, type Pixel } from '#core/healpix.ts';
 
 export interface PartsRequest extends PackRequest {
@@ -46,12 +40,17 @@ export interface PackedFile extends WrittenLeaf {
   readonly rows: number;
 }
 
+/** A file whose first row is shown in its catalogue's thumbnail. */
+interface ShownFile extends PackedFile {
+  readonly thumbnail: ThumbnailRow;
+}
+
 export interface PackedParts extends Pixel {
-  readonly object: PackedFile;
+  readonly object: ShownFile;
   /** Null where no object is near the partition: a margin has no empty leaves. */
   readonly margin: PackedFile | null;
   readonly index: PackedFile;
-  readonly posterior: PackedFile;
+  readonly posterior: ShownFile;
 }
 
 /**
@@ -86,7 +85,7 @@ async function packIndex(database: Database, request: PartsRequest, rows: number
   return { ...leaf, rows };
 }
 
-async function packPosteriors(database: Database, request: PartsRequest, rows: number): Promise<PackedFile> {
+async function packPosteriors(database: Database, request: PartsRequest, rows: number): Promise<ShownFile> {
   const { pixel, folder, folders, table, coordinates, pdfs } = request;
   const shape = shapeOfPoints(coordinates, request.algorithms);
   for (const name of shape.algorithms) {
@@ -97,12 +96,14 @@ async function packPosteriors(database: Database, request: PartsRequest, rows: n
     await refuseMissing(database, name);
   }
   const description = `p(z) of ${table.description}`;
-  const keyValues = leafKeyValuesSql(folders.posterior, description, posteriorColumns(shape), POSTERIOR_KEY_VALUES);
+  const columns = posteriorColumns(shape);
+  const keyValues = leafKeyValuesSql(folders.posterior, description, columns, POSTERIOR_KEY_VALUES);
   const encoding = { ...ENCODING, ...request.encoding };
-  const leaf = await writeLeaf(join(folder, folders.posterior), partLeafPath('posterior', pixel), (path) =>
+  const target = join(folder, folders.posterior);
+  const leaf = await writeLeaf(target, partLeafPath('posterior', pixel), (path) =>
     database.run(writeLeafSql(posteriorRowsSql(shape), path, keyValues, encoding)),
   );
-  return { ...leaf, rows };
+  return { ...leaf, rows, thumbnail: await readFirstRow(database, join(target, leaf.path), columns) };
 }
 
 /** Takes the place of the partition's own keys and points in the database, so it comes last. */

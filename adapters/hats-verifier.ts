@@ -6,11 +6,14 @@ import { filesBelow } from '#adapters/hats-manifest.ts';
 import { checkParts, type NamedParts } from '#adapters/hats-parts-check.ts';
 import { checkColumns, checkIds, checkRows } from '#adapters/hats-row-check.ts';
 import { checkProperties, checkStructure, readProperties } from '#adapters/hats-structure-check.ts';
+import { checkThumbnail } from '#adapters/hats-thumbnail-check.ts';
 import type { Digest } from '#core/digest.ts';
 import { InputError } from '#core/errors.ts';
+import { photozColumns } from '#core/hats/columns.ts';
 import {
   COLLECTION_PROPERTIES,
   COMMON_METADATA,
+  DATA_THUMBNAIL,
   METADATA,
   PARTITION_INFO,
   POINT_MAP,
@@ -175,6 +178,7 @@ async function checkCatalogue(
     const readable = await checkRows(database, place, leaves, shape, mapped ? mapOrder : null, findings, (done) =>
       report('rows')(done, rows),
     );
+    await checkThumbnail(database, place, readable, photozColumns(shape), present, findings);
     await checkIds(database, place, readable, findings, report('ids'));
     const primary = { ...place, collection: collection.obs_collection ?? '', properties, shape, leaves: readable };
     await checkDocuments(primary, manifest, present, findings);
@@ -184,7 +188,7 @@ async function checkCatalogue(
 }
 
 const KNOWN_FILES: readonly string[] = [
-  ...[...PROPERTIES_NAMES, PARTITION_INFO, POINT_MAP, SKY_MAP, METADATA, COMMON_METADATA],
+  ...[...PROPERTIES_NAMES, PARTITION_INFO, POINT_MAP, SKY_MAP, DATA_THUMBNAIL, METADATA, COMMON_METADATA],
   ...Array.from({ length: DEEPEST_MAP_ORDER + 1 }, (_, order) => skyMapPath(order)),
 ];
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { TableShape } from '#core/hats/columns.ts';
 import { partFolders } from '#core/hats/parts.ts';
+import { thumbnailRowSchema } from '#core/hats/thumbnail.ts';
 import { digestSchema, nameSchema, objectRefSchema } from '#core/job.ts';
 
 const partInputsSchema = z.strictObject({
@@ -77,14 +78,17 @@ const packedFileSchema = z.strictObject({
   tailBytes: z.int().positive(),
 });
 
+/** A file of a catalogue that has a thumbnail, with the row of it. */
+const shownFileSchema = packedFileSchema.extend({ thumbnail: thumbnailRowSchema });
+
 /** What one partition became. */
 export const packedPartitionSchema = z.strictObject({
   order: z.int(),
   pixel: z.int(),
-  object: packedFileSchema,
+  object: shownFileSchema,
   /** Null where no object is near the partition. */
   margin: packedFileSchema.nullable(),
   index: packedFileSchema,
-  posterior: packedFileSchema,
+  posterior: shownFileSchema,
 });
 export type PackedPartition = z.infer<typeof packedPartitionSchema>;

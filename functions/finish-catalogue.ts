@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FinishedCatalogue, finishCatalogue, type LeafTail } from '#adapters/hats-finisher.ts';
+import { type FinishedCatalogue, finishCatalogue } from '#adapters/hats-finisher.ts';
+import type { LeafTail } from '#adapters/hats-leaf-tails.ts';
 import { writeManifest } from '#adapters/hats-manifest.ts';
 import { setCatalogue } from '#core/campaign-book.ts';
 import { sha256 } from '#core/digest.ts';
@@ -10,6 +11,7 @@ import { ingestManifest } from '#core/hats/ingest-manifest.ts';
 import { FELIS_SCHEMA, INGEST_MANIFEST, inSkyOrder, MANIFEST } from '#core/hats/layout.ts';
 import type { ManifestFile } from '#core/hats/manifest.ts';
 import { PART_KINDS, type PartKind } from '#core/hats/parts.ts';
+import type { Pixel } from '#core/healpix.ts';
 import type { ObjectRef } from '#core/job.ts';
 import {
   catalogueOrderSchema,
@@ -36,19 +38,32 @@ export const handler = stack(catalogueOrderSchema, ({ campaign, plan: planRef },
     const plan = await readDocument(lake, planRef, packingPlanSchema);
     const packed = await readRecords(plan, services);
     const folders = planFolders(plan);
-    const tails = (kind: PartKind) => partTails(plan, packed, kind, services);
+    const tails = <T extends { readonly path: string; readonly tailBytes: number }>(kind: PartKind, files: T[]) =>
+      partTails(plan, kind, files, services);
     const finished = await finishCatalogue({
       folder,
       collection: plan.name,
       catalogue: folders.object,
       shape: planShape(plan),
-      leaves: tails('object'),
+      leaves: tails(
+        'object',
+        packed.map((each) => inPixel(each, each.object)),
+      ),
       parts: {
         folders,
         marginArcsec: plan.marginArcsec,
-        margin: tails('margin'),
-        index: tails('index'),
-        posterior: tails('posterior'),
+        margin: tails(
+          'margin',
+          packed.flatMap((each) => (each.margin ? [inPixel(each, each.margin)] : [])),
+        ),
+        index: tails(
+          'index',
+          packed.map((each) => inPixel(each, each.index)),
+        ),
+        posterior: tails(
+          'posterior',
+          packed.map((each) => inPixel(each, each.posterior)),
+        ),
       },
       counts: { order: COUNT_ORDER, counts: plan.counts },
       provenance: { title: plan.title, description: describe(plan), createdAt: plan.createdAt },
@@ -110,18 +125,19 @@ async function readRecords(plan: PackingPlan, { lake }: Services): Promise<reado
   return records;
 }
 
-async function* partTails(
+async function* partTails<T extends { readonly path: string; readonly tailBytes: number }>(
   plan: PackingPlan,
-  packed: readonly PackedPartition[],
   kind: PartKind,
+  files: readonly T[],
   { lake }: Services,
-): AsyncGenerator<LeafTail> {
-  for (const { order, pixel, [kind]: file } of packed) {
-    if (file === null) continue;
+): AsyncGenerator<T & Pick<LeafTail, 'tail'>> {
+  for (const file of files) {
     const tail = await lake.getTail(`${filesPrefix(plan)}${planFolders(plan)[kind]}/${file.path}`, file.tailBytes);
-    yield { order, pixel, sizeBytes: file.sizeBytes, tail };
+    yield { ...file, tail };
   }
 }
+
+const inPixel = <T>({ order, pixel }: Pixel, file: T) => ({ ...file, order, pixel });
 
 function packedFiles(plan: PackingPlan, records: readonly PackedPartition[]): readonly ManifestFile[] {
   const folders = planFolders(plan);

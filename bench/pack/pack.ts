@@ -1,7 +1,8 @@
 /** `pack.ts INPUT OUTPUT THRESHOLD`: packs what `bench/pack/input.ts` wrote, the leaves two at a time. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { finishCatalogue, localLeafTails } from '#adapters/hats-finisher.ts';
+import { finishCatalogue } from '#adapters/hats-finisher.ts';
+import { localLeafTails } from '#adapters/hats-leaf-tails.ts';
 import { type PackedLeaf, packPartition } from '#adapters/hats-packer.ts';
 import {
   CATALOGUE,

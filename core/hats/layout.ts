@@ -4,7 +4,8 @@ import { indexRange, type Pixel } from '#core/healpix.ts';
  * Where a HATS collection keeps things (IVOA note "HATS", 2025-08), relative to the collection's folder:
  *   collection.properties, manifest.json, felis.yaml, ingest.json, pz.properties,
  *   packet.json, README.md, DELIVERY_NOTE.md, validation.json, validation.html
- *   {catalogue}/properties, hats.properties, partition_info.csv, point_map.fits, skymap.fits, skymap.{order}.fits
+ *   {catalogue}/properties, hats.properties, partition_info.csv, point_map.fits, skymap.fits, skymap.{order}.fits,
+ *   data_thumbnail.parquet
  *   {catalogue}/dataset/_metadata, _common_metadata, Norder={o}/Dir={d}/Npix={p}.parquet
  */
 export const COLLECTION_PROPERTIES = 'collection.properties';
@@ -26,6 +27,8 @@ export const PROPERTIES_NAMES = ['properties', 'hats.properties'] as const;
 export const PARTITION_INFO = 'partition_info.csv';
 export const POINT_MAP = 'point_map.fits';
 export const SKY_MAP = 'skymap.fits';
+/** The first row of each leaf: what hats shows of a catalogue without opening its leaves. */
+export const DATA_THUMBNAIL = 'data_thumbnail.parquet';
 
 export const skyMapPath = (order: number): string => `skymap.${order}.fits`;
 

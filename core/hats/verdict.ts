@@ -25,6 +25,7 @@ export const FINDING_CODES = {
   METADATA_DIFFERS: '_metadata is not what the leaves give',
   COMMON_METADATA_DIFFERS: '_common_metadata is not what the leaves give',
   MAP_DIFFERS: 'a sky map is not what the rows give',
+  THUMBNAIL_DIFFERS: 'data_thumbnail.parquet is not the first row of each leaf, in their order',
   KEY_MISSING: 'a row has no id, coordinate or index',
   ROW_OUTSIDE_PIXEL: 'a row lies outside the pixel of its leaf',
   ROWS_UNSORTED: 'rows are not in the order of index and id',

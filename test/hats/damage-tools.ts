@@ -1,9 +1,11 @@
-import { copyFile, mkdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parquetRelation, quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
-import { finishCatalogue, localLeafTails } from '#adapters/hats-finisher.ts';
+import { finishCatalogue } from '#adapters/hats-finisher.ts';
+import { localLeafTails } from '#adapters/hats-leaf-tails.ts';
 import type { PackedLeaf } from '#adapters/hats-packer.ts';
-import { photozColumns } from '#core/hats/columns.ts';
+import { readFirstRow } from '#adapters/hats-thumbnail.ts';
+import { type PhotozColumn, photozColumns } from '#core/hats/columns.ts';
 import { leafPath } from '#core/hats/layout.ts';
 import { leafKeyValuesSql } from '#core/hats/leaf.ts';
 import { ThriftCursor } from '#core/hats/thrift-compact.ts';
@@ -44,16 +46,25 @@ export async function finishAndSeal(
   const { rows: count } = await finishCatalogue({
     ...finish,
     folder,
-    leaves: localLeafTails(join(folder, CATALOGUE), await withSizes(catalogue, leaves)),
+    leaves: localLeafTails(join(folder, CATALOGUE), await measuredAnew(catalogue, leaves)),
     counts: counts(catalogue),
   });
   await sealWhole(folder, { rows: count });
 }
 
-async function withSizes(catalogue: SyntheticCatalogue, leaves: readonly PackedLeaf[]): Promise<PackedLeaf[]> {
+/** What packing says of leaves, of the files that are there. */
+export async function measuredAnew(
+  catalogue: SyntheticCatalogue,
+  leaves: readonly PackedLeaf[],
+): Promise<PackedLeaf[]> {
   return await Promise.all(
-    leaves.map(async (leaf) => ({ ...leaf, sizeBytes: (await readFile(leafFile(catalogue, leaf))).length })),
+    leaves.map(async (leaf) => ({ ...leaf, ...(await shownAnew(leafFile(catalogue, leaf), photozColumns(SHAPE))) })),
   );
+}
+
+export async function shownAnew(path: string, columns: readonly PhotozColumn[]) {
+  const thumbnail = await withDatabase({ threads: 1 }, (database) => readFirstRow(database, path, columns));
+  return { thumbnail, sizeBytes: (await stat(path)).size };
 }
 
 /** The counts without the first ten rows of the largest leaf. */
@@ -86,7 +97,11 @@ export async function rewriteAllAnd(catalogue: SyntheticCatalogue, columns: stri
 }
 
 async function rewrite(catalogue: SyntheticCatalogue, leaf: PackedLeaf, columns: string, tail: string): Promise<void> {
-  const path = leafFile(catalogue, leaf);
+  await rewriteFile(leafFile(catalogue, leaf), columns, tail);
+}
+
+/** Writes a file with the columns of a leaf anew, `row` being its row number. */
+export async function rewriteFile(path: string, columns: string, tail = ''): Promise<void> {
   const keyValues = leafKeyValues();
   await withDatabase({ threads: 1 }, async (database) => {
     await database.run(`CREATE TABLE leaf AS SELECT * FROM ${parquetRelation([path])}`);

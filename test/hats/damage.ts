@@ -1,6 +1,7 @@
 import { rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FindingCode } from '#core/hats/verdict.ts';
+import { parquetRelation } from '#core/sql.ts';
 import {
   copyLeafInside,
   countOneMore,
@@ -15,6 +16,7 @@ import {
   patch,
   rewriteAllAnd,
   rewriteAnd,
+  rewriteFile,
   seal,
   sealed,
 } from './damage-tools.ts';
@@ -30,10 +32,12 @@ export interface Damage {
 }
 
 /** What else a leaf's absence, or its unreadable end, shows in. */
-const MISSING_LEAF: readonly FindingCode[] = ['METADATA_DIFFERS', 'ROWS_DECLARED', 'MANIFEST_ROWS', 'MAP_DIFFERS'];
+const MISSING_LEAF: readonly FindingCode[] = [
+  ...(['METADATA_DIFFERS', 'ROWS_DECLARED', 'MANIFEST_ROWS', 'MAP_DIFFERS', 'THUMBNAIL_DIFFERS'] as const),
+];
 
 /** What else a leaf with another schema shows in: its rows are not looked at. */
-const OTHER_LEAF: readonly FindingCode[] = ['METADATA_DIFFERS', 'MAP_DIFFERS'];
+const OTHER_LEAF: readonly FindingCode[] = ['METADATA_DIFFERS', 'MAP_DIFFERS', 'THUMBNAIL_DIFFERS'];
 
 /** An id that some row outside the leaf has: the ids of synthetic catalogues are 2^60 + i * 1000003. */
 const OTHER_LEAFS_ID = `(SELECT 1152921504606846976 + i * 1000003 AS id FROM range(6000) r(i)
@@ -91,7 +95,11 @@ const frames: readonly Damage[] = [
   patched('the last bytes of a leaf', -4, 'XXXX', ['LEAF_FRAME', ...MISSING_LEAF]),
   patched('the length of a footer', -8, 'ZZZZ', ['LEAF_FRAME', ...MISSING_LEAF]),
   patched('a footer of nonsense', -300, 'Z'.repeat(290), ['LEAF_FRAME', ...MISSING_LEAF]),
-  patched('a page that does not decompress', 40, 'Z'.repeat(400), ['LEAF_UNREADABLE', 'MAP_DIFFERS']),
+  patched('a page that does not decompress', 40, 'Z'.repeat(400), [
+    'LEAF_UNREADABLE',
+    'MAP_DIFFERS',
+    'THUMBNAIL_DIFFERS',
+  ]),
   {
     name: 'a footer that counts one row more',
     damage: sealed(countOneMore),
@@ -124,6 +132,7 @@ const frames: readonly Damage[] = [
       'ID_NOT_UNIQUE',
       'ROW_OUTSIDE_PIXEL',
       'MAP_DIFFERS',
+      'THUMBNAIL_DIFFERS',
     ],
   },
 ];
@@ -202,6 +211,43 @@ const smallFiles: readonly Damage[] = [
   },
 ];
 
+const THUMBNAIL = `${CATALOGUE}/data_thumbnail.parquet`;
+
+/** The thumbnail written anew from itself, or with the rows that `leaf`, a Parquet relation, has in another order. */
+const inThumbnail = (name: string, columns: string, tail?: string): Damage => ({
+  name,
+  damage: sealed((c) => rewriteFile(join(c.folder, THUMBNAIL), columns, tail)),
+  codes: ['THUMBNAIL_DIFFERS'],
+});
+
+const thumbnails: readonly Damage[] = [
+  inThumbnail('a thumbnail with another estimate', '* REPLACE (bpz_z_best + 0.001::FLOAT AS bpz_z_best)'),
+  inThumbnail('a thumbnail without the row of a leaf', '*', 'LIMIT 3'),
+  inThumbnail('a thumbnail with a row twice', '*', 'UNION ALL (SELECT * FROM leaf LIMIT 1) ORDER BY _healpix_29'),
+  inThumbnail('a thumbnail out of order', '*', 'ORDER BY _healpix_29 DESC'),
+  inThumbnail('a thumbnail with a column less', '* EXCLUDE (bpz_flags)'),
+  {
+    name: 'a thumbnail with another row of a leaf than its first',
+    damage: sealed(async (c) => {
+      const [leaf] = c.leaves;
+      const second = `(SELECT * FROM ${parquetRelation([leafFile(c, leaf)])} LIMIT 1 OFFSET 1)`;
+      await rewriteFile(
+        join(c.folder, THUMBNAIL),
+        '*',
+        `WHERE _healpix_29 > (SELECT min(_healpix_29) FROM leaf)
+        UNION ALL SELECT * FROM ${second} ORDER BY _healpix_29`,
+      );
+    }),
+    codes: ['THUMBNAIL_DIFFERS'],
+  },
+  {
+    name: 'a thumbnail that is cut short',
+    damage: sealed((c) => truncate(join(c.folder, THUMBNAIL), 2_000)),
+    codes: ['THUMBNAIL_DIFFERS'],
+  },
+  { name: 'no thumbnail', damage: (c) => rm(join(c.folder, THUMBNAIL)), codes: ['FILE_MISSING'] },
+];
+
 /** Wrong values of one row in the largest leaf; everything else is made to fit them. */
 const value = (name: string, columns: string, codes: readonly FindingCode[]): Damage => ({
   name,
@@ -245,4 +291,4 @@ const rows: readonly Damage[] = [
   value('an estimate without flags', inRow(5, 'NULL', 'bpz_flags'), ['FLAGS_INVALID']),
 ];
 
-export const DAMAGES: readonly Damage[] = [...onTheWay, ...frames, ...smallFiles, ...rows];
+export const DAMAGES: readonly Damage[] = [...onTheWay, ...frames, ...smallFiles, ...thumbnails, ...rows];

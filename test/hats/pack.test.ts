@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Database, parquetRelation, withDatabase } from '#adapters/duckdb.ts';
-import { finishCatalogue, localLeafTails } from '#adapters/hats-finisher.ts';
+import { finishCatalogue } from '#adapters/hats-finisher.ts';
+import { localLeafTails } from '#adapters/hats-leaf-tails.ts';
 import { filesBelow } from '#adapters/hats-manifest.ts';
 import { packPartition } from '#adapters/hats-packer.ts';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
@@ -89,6 +90,7 @@ describe('the packed catalogue', () => {
 
     expect(answer).toMatchObject({ agrees: true, strictly_valid: true, rows: ROWS, partitions: built.leaves.length });
     expect(answer).toMatchObject({
+      thumbnail: { rows: built.leaves.length, same_as_hats: true },
       default_columns: ['objectId', 'coord_ra', 'coord_dec', 'bpz_z_best', 'fzboost_z_best'],
     });
   });

@@ -1,19 +1,21 @@
 import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetRelation, quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
-import { finishCatalogue, localLeafTails } from '#adapters/hats-finisher.ts';
+import { finishCatalogue } from '#adapters/hats-finisher.ts';
+import { localLeafTails } from '#adapters/hats-leaf-tails.ts';
 import { writeManifest } from '#adapters/hats-manifest.ts';
 import { posteriorColumns } from '#core/hats/columns.ts';
 import { leafKeyValuesSql } from '#core/hats/leaf.ts';
 import { POSTERIOR_KEY_VALUES } from '#core/hats/posterior.ts';
 import type { Damage } from './damage.ts';
-import { edit, leafKeyValues, rewriteAnd, sealed } from './damage-tools.ts';
+import { edit, leafKeyValues, measuredAnew, rewriteAnd, sealed, shownAnew } from './damage-tools.ts';
 import {
   ALGORITHMS,
   CATALOGUE,
   COORDINATES,
   FOLDERS,
   partTails,
+  SHAPE,
   type SyntheticCatalogue,
   sealWhole,
 } from './synthetic-catalogue.ts';
@@ -40,13 +42,16 @@ async function finishWhole(catalogue: SyntheticCatalogue): Promise<void> {
       ...one,
       margin: one.margin && (await sized('margin', one.margin)),
       index: await sized('index', one.index),
-      posterior: await sized('posterior', one.posterior),
+      posterior: {
+        ...one.posterior,
+        ...(await shownAnew(join(folder, FOLDERS.posterior, one.posterior.path), posteriorColumns(SHAPE))),
+      },
     })),
   );
   const { rows } = await finishCatalogue({
     ...finish,
     folder,
-    leaves: localLeafTails(join(folder, CATALOGUE), leaves),
+    leaves: localLeafTails(join(folder, CATALOGUE), await measuredAnew(catalogue, leaves)),
     parts: partTails(folder, packed),
   });
   await sealWhole(folder, { rows });
@@ -64,16 +69,19 @@ function inPacket(name: string, path: string, from: RegExp, to: string): Damage 
 /** A part's file written anew with other columns or rows, `row` being the row number, and everything else to fit. */
 function rewritten(part: Part, columns: string, tail = ''): Damage['damage'] {
   return async (catalogue) => {
-    const path = target(catalogue, part);
-    await withDatabase({ threads: 1 }, async (database) => {
-      await database.run(`CREATE TABLE leaf AS SELECT * FROM ${parquetRelation([path])}`);
-      await database.run(`COPY (SELECT * EXCLUDE (row) FROM (SELECT ${columns} FROM
-        (SELECT *, row_number() OVER () AS row FROM leaf)) ${tail}) TO ${quoteLiteral(`${path}.new`)}
-        (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION V2${keyValues(part)})`);
-    });
-    await rename(`${path}.new`, path);
+    await rewritePart(part, target(catalogue, part), columns, tail);
     await finishWhole(catalogue);
   };
+}
+
+async function rewritePart(part: Part, path: string, columns: string, tail = ''): Promise<void> {
+  await withDatabase({ threads: 1 }, async (database) => {
+    await database.run(`CREATE TABLE leaf AS SELECT * FROM ${parquetRelation([path])}`);
+    await database.run(`COPY (SELECT * EXCLUDE (row) FROM (SELECT ${columns} FROM
+      (SELECT *, row_number() OVER () AS row FROM leaf)) ${tail}) TO ${quoteLiteral(`${path}.new`)}
+      (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION V2${keyValues(part)})`);
+  });
+  await rename(`${path}.new`, path);
 }
 
 function keyValues(part: Part): string {
@@ -152,6 +160,17 @@ export const PART_DAMAGES: readonly Damage[] = [
     name: 'the p(z) of one algorithm under the name of another, shifted',
     damage: rewritten('posterior', '* REPLACE (array_slice(bpz_pz, 2, 301) || bpz_pz[1:1] AS bpz_pz)'),
     codes: ['POSTERIOR_PEAK'],
+  },
+  {
+    name: 'a thumbnail with another p(z) than the row has',
+    damage: sealed((c) =>
+      rewritePart(
+        'posterior',
+        join(c.folder, FOLDERS.posterior, 'data_thumbnail.parquet'),
+        '* REPLACE (array_slice(bpz_pz, 2, 301) || bpz_pz[1:1] AS bpz_pz)',
+      ),
+    ),
+    codes: ['THUMBNAIL_DIFFERS'],
   },
   {
     name: 'a link that leads elsewhere',

@@ -2,10 +2,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Database, parquetRelation, quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
-import { type CollectionParts, type FinishRequest, finishCatalogue, localLeafTails } from '#adapters/hats-finisher.ts';
+import { type CollectionParts, type FinishRequest, finishCatalogue } from '#adapters/hats-finisher.ts';
+import { localLeafTails } from '#adapters/hats-leaf-tails.ts';
 import { writeManifest } from '#adapters/hats-manifest.ts';
 import { type PackedLeaf, type PackRequest, packPartition } from '#adapters/hats-packer.ts';
-import { type PackedParts, packParts } from '#adapters/hats-parts-packer.ts';
+import { type PackedFile, type PackedParts, packParts } from '#adapters/hats-parts-packer.ts';
 import { type Digest, sha256 } from '#core/digest.ts';
 import { ESTIMATE_SUFFIXES, type TableShape } from '#core/hats/columns.ts';
 import { felisYaml } from '#core/hats/felis.ts';
@@ -223,14 +224,24 @@ export function partsBase(folder: string, { pdfs }: SyntheticParts) {
 
 /** Fresh ends of the parts' files; they can be read once. */
 export function partTails(folder: string, packed: readonly PackedParts[]): CollectionParts {
-  const tails = (kind: 'margin' | 'index' | 'posterior') =>
+  const tails = <T extends PackedFile>(
+    kind: 'margin' | 'index' | 'posterior',
+    fileOf: (one: PackedParts) => T | null,
+  ) =>
     localLeafTails(
       join(folder, FOLDERS[kind]),
-      packed.flatMap(({ order, pixel, [kind]: file }) => (file ? [{ order, pixel, sizeBytes: file.sizeBytes }] : [])),
+      packed.flatMap(({ order, pixel, ...one }) => {
+        const file = fileOf({ order, pixel, ...one });
+        return file ? [{ ...file, order, pixel }] : [];
+      }),
       kind,
     );
-  const [margin, index, posterior] = [tails('margin'), tails('index'), tails('posterior')];
-  return { folders: FOLDERS, marginArcsec: MARGIN_ARCSEC, margin, index, posterior };
+  return {
+    ...{ folders: FOLDERS, marginArcsec: MARGIN_ARCSEC },
+    margin: tails('margin', ({ margin }) => margin),
+    index: tails('index', ({ index }) => index),
+    posterior: tails('posterior', ({ posterior }) => posterior),
+  };
 }
 
 export function packBase(folder: string, { skinny, points }: SyntheticParts): Omit<PackRequest, 'pixel'> {

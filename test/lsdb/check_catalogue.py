@@ -4,19 +4,24 @@
 
 Checks, with LSDB and NumPy only: hats accepts it strictly; the number of rows; that `_healpix_29` is that of the
 coordinates; that cone searches, at the places with most rows and at random ones, return exactly the objects that lie
-within the radius; with `--index`, that `id_search` returns exactly the objects asked for. Prints one JSON line; exits
-with status 1 when anything disagrees.
+within the radius; that the thumbnail is the one that hats makes of the leaves; with `--index`, that `id_search` returns
+exactly the objects asked for. Prints one JSON line; exits with status 1 when anything disagrees.
 """
 
 import argparse
 import json
 import logging
 import sys
+import tempfile
 import warnings
+from pathlib import Path
 
 import hats
 import lsdb
 import numpy as np
+import pyarrow.parquet as pq
+from hats.io.parquet_metadata import write_parquet_metadata
+from hats.io.paths import get_data_thumbnail_pointer
 from hats.io.validation import is_valid_catalog
 from hats.pixel_math.spatial_index import compute_spatial_index
 
@@ -63,6 +68,23 @@ def check_index(catalog, table, **where) -> dict:
     return {"asked": len(asked), "found_same": sorted(found["objectId"].to_list()) == sorted(int(v) for v in asked)}
 
 
+def check_thumbnail(folder: Path) -> dict:
+    ours = pq.read_table(get_data_thumbnail_pointer(folder))
+    with tempfile.TemporaryDirectory() as scratch:
+        # Until 0.11.0 hats wrote a thumbnail beside the leaves, whatever the output path: not over ours.
+        source, output = Path(scratch, "source"), Path(scratch, "output")
+        source.mkdir()
+        (source / "dataset").symlink_to((folder / "dataset").resolve())
+        write_parquet_metadata(
+            source, output_path=output, create_thumbnail=True, create_metadata=False, order_by_healpix=False
+        )
+        made = [get_data_thumbnail_pointer(place) for place in (source, output)]
+        theirs = pq.read_table(next(path for path in made if path.exists()))
+    common = pq.read_schema(folder / "dataset" / "_common_metadata")
+    same = ours.schema.equals(common, check_metadata=True) and ours.equals(theirs)
+    return {"rows": ours.num_rows, "same_as_hats": bool(same)}
+
+
 def check(folder: str, expected_rows: int | None, cones: int, index_folder: str | None) -> dict:
     valid = is_valid_catalog(folder, strict=True)
     if not valid:
@@ -87,6 +109,7 @@ def check(folder: str, expected_rows: int | None, cones: int, index_folder: str 
         "index_mismatches": index_mismatches,
         "cone_rows": cone_rows,
         "cone_disagreements": cone_disagreements_,
+        "thumbnail": check_thumbnail(Path(catalog.hc_structure.catalog_path)),
     }
     if index_folder:
         result["index"] = check_index(default, table, index_catalogs={"objectId": index_folder})
@@ -97,6 +120,7 @@ def check(folder: str, expected_rows: int | None, cones: int, index_folder: str 
         and (expected_rows is None or rows == expected_rows)
         and index_mismatches == 0
         and cone_disagreements_ == 0
+        and result["thumbnail"] == {"rows": result["partitions"], "same_as_hats": True}
         and (not index_folder or result["index"]["found_same"])
     )
     return result

@@ -4,8 +4,9 @@
 
 Checks: hats accepts the collection strictly; every row within the threshold of a partition's edge, by distances to
 points along the edge that cdshealpix gives, is in that partition's margin, and nothing far away is; `id_search`
-returns exactly the objects asked for; `load_extension("pz")` joins p(z) to every object that has estimates, with the
-peak where `z_mode` says. Prints one JSON line; exits with status 1 when anything disagrees.
+returns exactly the objects asked for; `load_extension("pz")`, or a join by objectId where LSDB knows no extensions,
+joins p(z) to every object that has estimates, with the peak where `z_mode` says; the thumbnail of p(z) is the one that
+hats makes. Prints one JSON line; exits with status 1 when anything disagrees.
 """
 
 import json
@@ -18,7 +19,7 @@ import lsdb
 import numpy as np
 import pyarrow.parquet as pq
 from cdshealpix.nested import vertices
-from check_catalogue import check_index
+from check_catalogue import check_index, check_thumbnail
 from hats.io.validation import is_valid_catalog
 
 RADIANS_PER_ARCSEC = np.pi / 180 / 3600
@@ -85,8 +86,17 @@ def check_margin(folder: Path, catalog, table) -> dict:
             "beyond_60_degrees": polar_rows}
 
 
+def join_posteriors(folder: Path, catalog):
+    if hasattr(catalog, "load_extension"):
+        return catalog.load_extension("pz")
+    # LSDB 0.11.0 passes over extensions; p(z) is a catalogue like any other.
+    posteriors = lsdb.open_catalog(next(folder.glob("*_pz")))
+    on = {"left_on": "objectId", "right_on": "objectId"}
+    return catalog.join(posteriors, **on, suffixes=("", "_of_pz"), suffix_method="overlapping_columns")
+
+
 def check_posteriors(folder: Path, catalog, table) -> dict:
-    joined = catalog.load_extension("pz").compute()
+    joined = join_posteriors(folder, catalog).compute()
     algorithms = [name[: -len("_pz_peak")] for name in joined.columns if name.endswith("_pz_peak")]
     common = next(folder.glob("*_pz/dataset/_common_metadata"))
     grid = json.loads(pq.read_metadata(common).metadata[b"ponte.grid"])
@@ -107,18 +117,22 @@ def main() -> int:
     folder = Path(sys.argv[1])
     warnings.simplefilter("ignore")
     logging.disable(logging.INFO)
-    result = {"strictly_valid": is_valid_catalog(folder, strict=True)}
+    result = {"lsdb": lsdb.__version__, "strictly_valid": is_valid_catalog(folder, strict=True)}
     catalog = lsdb.open_catalog(folder, columns="all")
+    result["extensions"] = hasattr(catalog, "load_extension")
     table = catalog.compute()
     result["margin"] = check_margin(folder, catalog, table) if catalog.margin is not None else None
     result["index"] = check_index(catalog, table)
     result["posteriors"] = check_posteriors(folder, catalog, table)
+    result["thumbnail"] = check_thumbnail(next(folder.glob("*_pz")))
     margin = result["margin"]
     result["agrees"] = bool(
         result["strictly_valid"]
         and (margin is None or margin["missing"] == margin["far"] == 0)
         and result["index"]["found_same"]
+        and result["thumbnail"] == {"rows": int(catalog.npartitions), "same_as_hats": True}
         and result["posteriors"]["rows"] == len(table)
+        and result["posteriors"]["with_pz"] > 0
         and result["posteriors"]["unlike_estimates"] == result["posteriors"]["peaks_elsewhere"] == 0
     )
     print(json.dumps(result))

@@ -7,7 +7,7 @@ const repository = join(import.meta.dirname, '..', '..');
 /** Where tests may keep state that is costly to make again; ignored by git. */
 const stateFolder = join(repository, '.ponte');
 
-/** Which LSDB: the one that our documents describe, with qp, or a release that astronomers still have. */
+/** Which LSDB: the one that our documents describe, with qp, or the last one before it, without extensions. */
 export type CheckerSet = 'outside' | 'outside-older';
 
 const LOCKS: Readonly<Record<CheckerSet, string>> = {
