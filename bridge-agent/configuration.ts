@@ -91,6 +91,8 @@ export const agentConfigurationSchema = z.strictObject({
     .optional(),
   /** Shared with the compute nodes. */
   scratch: pathSchema,
+  /** Where copies of the tables that go and come stay, by digest, for `ponte pack` and for further algorithms; none without. */
+  keep: pathSchema.optional(),
   /** On a local disk, never on NFS or Lustre. */
   journal: pathSchema,
   scheduler: z.discriminatedUnion('kind', [slurmSchema, localSchema]),

@@ -33,6 +33,13 @@ export async function checkScratch({ scratch, limits }: AgentConfiguration): Pro
   return `${((bavail * bsize) / 1e9).toFixed(1)} GB are free, hard links work`;
 }
 
+/** @throws {Error} when copies cannot be written there. */
+export async function checkKept(keep: string): Promise<string> {
+  rmSync(mkdtempSync(join(keep, '.doctor-')), { recursive: true });
+  const { bavail, bsize } = statfsSync(keep);
+  return `${((bavail * bsize) / 1e9).toFixed(1)} GB are free for copies`;
+}
+
 /** @throws {Error} when the folder cannot be written, or lies where locks do not hold. */
 export async function checkJournal({ journal }: AgentConfiguration): Promise<string> {
   const folder = dirname(journal);

@@ -1,7 +1,7 @@
 import { causeOf } from '#bridge-agent/cause.ts';
 import type { AgentConfiguration } from '#bridge-agent/configuration.ts';
 import type { AgentParts } from '#bridge-agent/context.ts';
-import { checkJournal, checkRailEnvironment, checkScratch } from '#bridge-agent/doctor-host.ts';
+import { checkJournal, checkKept, checkRailEnvironment, checkScratch } from '#bridge-agent/doctor-host.ts';
 import { askScheduler, runOneJob } from '#bridge-agent/doctor-job.ts';
 import { sha256 } from '#core/digest.ts';
 
@@ -51,7 +51,7 @@ export async function examine(
 }
 
 function checksOf(configuration: AgentConfiguration, parts: DoctorParts): readonly Check[] {
-  const { site, queueUrl, lakeBucket, scratch, journal, scheduler, worker } = configuration;
+  const { site, queueUrl, lakeBucket, scratch, keep, journal, scheduler, worker } = configuration;
   const signIn = 'check that the credentials work (aws sts get-caller-identity as the agent’s user)';
   const partition = scheduler.kind === 'slurm' ? scheduler.partition : 'local';
   return [
@@ -84,6 +84,7 @@ function checksOf(configuration: AgentConfiguration, parts: DoctorParts): readon
       mend: `Create ${scratch} on a file system that the nodes share, owned by the agent's user, with hard links and with room (limits.minFreeScratchMb, limits.minFreeInodes).`,
       look: () => checkScratch(configuration),
     },
+    ...(keep === undefined ? [] : [keptCheck(keep)]),
     {
       name: 'journal',
       mend: `Give ${journal} a folder on a local disk, owned by the agent's user; never NFS or Lustre.`,
@@ -115,6 +116,12 @@ function checksOf(configuration: AgentConfiguration, parts: DoctorParts): readon
     },
   ];
 }
+
+const keptCheck = (keep: string) => ({
+  name: 'kept tables',
+  mend: `Create ${keep}, owned by the agent's user, with room for the tables of a release; or leave "keep" out.`,
+  look: () => checkKept(keep),
+});
 
 async function compareClocks({ clock, cloudTime }: DoctorParts): Promise<string> {
   const skew = (clock.now().getTime() - (await cloudTime()).getTime()) / 1000;

@@ -15,6 +15,8 @@ export interface Installation {
   /** The RAIL environment's interpreter. */
   readonly python: string;
   readonly scratch: string;
+  /** For a site that packs the table itself; none without. */
+  readonly keep?: string;
   readonly journal: string;
   readonly region: string;
   readonly queueUrl: string;
@@ -56,11 +58,12 @@ export async function install(request: Installation): Promise<Installed> {
     });
   }
   const { scratch, journal } = content;
+  const keep = request.keep ?? null;
   const files = [
     { path: join(prefix, path), text: `${JSON.stringify(content, null, 2)}\n` },
     {
       path: join(prefix, '/etc/systemd/system/ponte-agent.service'),
-      text: systemdUnit({ program, configuration: path, scratch, journal, user }),
+      text: systemdUnit({ program, configuration: path, scratch, keep, journal, user }),
     },
   ];
   for (const file of files) await refuseOther(file, request.replace);
@@ -73,8 +76,20 @@ export async function install(request: Installation): Promise<Installed> {
 }
 
 async function configurationOf(request: Installation) {
-  const { site, program, python, scratch, journal, region, queueUrl, lakeBucket, leaseTable, partition, account } =
-    request;
+  const {
+    site,
+    program,
+    python,
+    scratch,
+    keep,
+    journal,
+    region,
+    queueUrl,
+    lakeBucket,
+    leaseTable,
+    partition,
+    account,
+  } = request;
   const profile = await readSiteProfile(join(program, 'bridge-agent/sites'), site);
   if ((partition ?? profile.scheduler.partition) === undefined) {
     throw new InputError(`the profile of ${site} names no partition`, {
@@ -89,6 +104,7 @@ async function configurationOf(request: Installation) {
     lakeBucket,
     ...(leaseTable === undefined ? {} : { leaseTable }),
     scratch,
+    ...(keep === undefined ? {} : { keep }),
     journal,
     scheduler: {
       ...profile.scheduler,
@@ -121,15 +137,19 @@ async function refuseOther({ path, text }: { path: string; text: string }, repla
   });
 }
 
+/** A path, how it is used, and how to mend that it is not there. */
+type Needed = [string, number, string];
+
 async function whatIsMissing(program: string, content: Awaited<ReturnType<typeof configurationOf>>): Promise<string[]> {
-  const { worker, jobFolder, algorithmsFolder, scratch, journal } = content;
-  const needed: [string, number, string][] = [
+  const { worker, jobFolder, algorithmsFolder, scratch, keep, journal } = content;
+  const needed: Needed[] = [
     [join(program, 'bin/ponte'), constants.X_OK, 'unpack the bundle there'],
     [worker.python, constants.X_OK, `build the RAIL environment there with ${join(program, 'install-rail.sh')}`],
     [join(worker.folder, 'ponte_rail'), constants.R_OK, 'unpack the whole bundle'],
     [join(jobFolder, 'job.py'), constants.R_OK, 'unpack the whole bundle'],
     [algorithmsFolder, constants.R_OK, 'unpack the whole bundle'],
     [scratch, constants.R_OK, 'make it, owned by the service user, mode 0700'],
+    ...(keep === undefined ? [] : [[keep, constants.R_OK, 'make it, owned by the service user'] satisfies Needed]),
     [dirname(journal), constants.R_OK, 'make it on a local disk, owned by the service user'],
   ];
   const looks = await Promise.all(

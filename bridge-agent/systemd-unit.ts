@@ -6,17 +6,19 @@ export interface UnitPaths {
   /** Of the agent's configuration file. */
   readonly configuration: string;
   readonly scratch: string;
+  readonly keep: string | null;
   readonly journal: string;
   /** The service's unprivileged user. */
   readonly user: string;
 }
 
 /**
- * The agent's systemd unit. It may write to scratch and to the journal's folder, nowhere else; it keeps no capability
+ * The agent's systemd unit. It may write to scratch, to what it keeps and to the journal's folder, nowhere else; it keeps no capability
  * and gains none. `MemoryDenyWriteExecute` is not set: V8 compiles at run time.
  * @param paths absolute and of plain characters: nothing here is quoted
  */
-export function systemdUnit({ program, configuration, scratch, journal, user }: UnitPaths): string {
+export function systemdUnit({ program, configuration, scratch, keep, journal, user }: UnitPaths): string {
+  const written = [scratch, ...(keep === null ? [] : [keep]), dirname(journal)];
   return `[Unit]
 Description=Ponte bridge agent
 After=network-online.target munge.service
@@ -38,7 +40,7 @@ UMask=0077
 NoNewPrivileges=yes
 CapabilityBoundingSet=
 ProtectSystem=strict
-ReadWritePaths=${scratch} ${dirname(journal)}
+ReadWritePaths=${written.join(' ')}
 ProtectHome=read-only
 PrivateDevices=yes
 ProtectKernelTunables=yes

@@ -9,6 +9,7 @@ import { deliverCommand } from '#cli/commands/deliver.ts';
 import { deliveriesCommand, redeliverCommand, verifyCommand, withdrawCommand } from '#cli/commands/deliveries.ts';
 import { forecastCommand } from '#cli/commands/forecast.ts';
 import { localCommand } from '#cli/commands/local.ts';
+import { packCommand } from '#cli/commands/pack.ts';
 import { explainCommand } from '#cli/commands/plan.ts';
 import { quarantineCommand } from '#cli/commands/quarantine.ts';
 import { releaseCommand } from '#cli/commands/release.ts';
@@ -36,6 +37,7 @@ export function ponteProgram(): Command {
     deliverCommand,
     redeliverCommand,
     archiveCommand,
+    packCommand,
     verifyCommand,
     withdrawCommand,
     agentCommand,

@@ -62,6 +62,10 @@ export const planShape = ({ coordinates, algorithms, templates }: PackingPlan): 
 /** The folders of the catalogues inside the collection. */
 export const planFolders = (plan: PackingPlan) => partFolders(plan.name, plan.marginArcsec);
 
+/** Where a campaign's packing is described: the plan, and the Distributed Map's list of `partitionOrderSchema`. */
+export const packingPlanKey = (campaign: string) => `campaigns/${campaign}/packing.json`;
+export const partitionOrdersKey = (campaign: string) => `campaigns/${campaign}/partitions.json`;
+
 /** A line of the Distributed Map's item list: small, it only points. */
 export const partitionOrderSchema = z.object({ plan: objectRefSchema, task: objectRefSchema });
 

@@ -3,10 +3,10 @@ import { STSClient } from '@aws-sdk/client-sts';
 import { openDestinationAt, refusalOf } from '#adapters/destination-access.ts';
 import { BucketSource } from '#adapters/file-source.ts';
 import { readCampaign } from '#core/campaign-book.ts';
+import { readDocument } from '#core/documents.ts';
 import { InvariantError } from '#core/errors.ts';
 import { furtherOrderSchema, goOnDelivering, readFurther, standingDelivery } from '#core/further-delivery.ts';
 import { manifestSchema } from '#core/hats/manifest.ts';
-import { readDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 
 /** Of the 15 minutes that it may take: the rest is for what is under way to end, and for the record of it. */

@@ -1,13 +1,13 @@
 import { enterStage, moveChunks, readCampaign } from '#core/campaign-book.ts';
 import { deliveryKey, deliveryName, deliveryPrefix, markerKey, markerOf, type NewDelivery } from '#core/delivery.ts';
 import { eachOf } from '#core/destination.ts';
+import { readDocument, writeDocument } from '#core/documents.ts';
 import { InvariantError, TransientError } from '#core/errors.ts';
 import { type FurtherOrder, furtherExecutionName, openFurther, standingDelivery } from '#core/further-delivery.ts';
 import { MANIFEST } from '#core/hats/layout.ts';
 import { type ManifestFile, manifestSchema } from '#core/hats/manifest.ts';
 import { catalogueOrderSchema, filesPrefix, packingPlanSchema } from '#core/partition-task.ts';
 import { holds, startOrRetry } from '#core/ports.ts';
-import { readDocument, writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
 

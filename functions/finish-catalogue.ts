@@ -5,6 +5,7 @@ import type { LeafTail } from '#adapters/hats-leaf-tails.ts';
 import { writeManifest } from '#adapters/hats-manifest.ts';
 import { setCatalogue } from '#core/campaign-book.ts';
 import { sha256 } from '#core/digest.ts';
+import { readDocument } from '#core/documents.ts';
 import { COLUMNS_DIGEST } from '#core/hats/columns.ts';
 import { felisYaml } from '#core/hats/felis.ts';
 import { ingestManifest } from '#core/hats/ingest-manifest.ts';
@@ -25,7 +26,6 @@ import {
   recordPrefix,
 } from '#core/partition-task.ts';
 import { COUNT_ORDER } from '#core/recipe.ts';
-import { readDocument } from '#functions/documents.ts';
 import { writePacket } from '#functions/finish-packet.ts';
 import { handler as stack } from '#functions/handler.ts';
 import { withScratch } from '#functions/scratch.ts';

@@ -5,6 +5,7 @@ import { readCampaign, readModel } from '#core/campaign-book.ts';
 import { readRelease } from '#core/chunk-book.ts';
 import { DELIVERIES, DELIVERY_PREFIX, deliveryRowSchema } from '#core/delivery.ts';
 import { sha256 } from '#core/digest.ts';
+import { readDocument } from '#core/documents.ts';
 import { TransientError } from '#core/errors.ts';
 import { APPROVED_PAGE, APPROVED_REPORT } from '#core/hats/layout.ts';
 import type { ManifestFile } from '#core/hats/manifest.ts';
@@ -15,7 +16,6 @@ import { type PackingPlan, planShape } from '#core/partition-task.ts';
 import type { ObjectStore } from '#core/ports.ts';
 import { type ValidationReport, validationReportSchema } from '#core/report/validation-report.ts';
 import { scan, type Table } from '#core/table.ts';
-import { readDocument } from '#functions/documents.ts';
 
 interface PacketServices {
   readonly table: Table;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { packPartitionOf } from '#adapters/partition-packer.ts';
+import { readDocument, writeDocument } from '#core/documents.ts';
 import { PART_KINDS } from '#core/hats/parts.ts';
 import {
   filesPrefix,
@@ -9,7 +10,6 @@ import {
   planFolders,
   recordPrefix,
 } from '#core/partition-task.ts';
-import { readDocument, writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import { withScratch } from '#functions/scratch.ts';
 

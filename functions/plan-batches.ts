@@ -9,12 +9,12 @@ import {
   requireApproval,
 } from '#core/campaign-book.ts';
 import { type Digest, digestOf } from '#core/digest.ts';
+import { writeDocument } from '#core/documents.ts';
 import type { Batch, BatchPart, ObjectRef } from '#core/job.ts';
 import { nameSchema } from '#core/job.ts';
 import type { JobOrder } from '#core/job-order.ts';
 import { batchPart, inBatches } from '#core/plan/plan.ts';
 import { priorityOf } from '#core/priority.ts';
-import { writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 
 /** Cuts the release's parts into batches, a document each, and leaves the list of orders for the Distributed Map. */

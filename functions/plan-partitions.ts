@@ -10,6 +10,7 @@ import {
 import type { PartRow } from '#core/chunk.ts';
 import { requireNothingDeferred } from '#core/deferral.ts';
 import { digestOf } from '#core/digest.ts';
+import { readText, writeDocument } from '#core/documents.ts';
 import { MARGIN_ARCSEC, marginCountPixels } from '#core/hats/margin.ts';
 import { coarsen, type Partition, partitionSky } from '#core/hats/partition.ts';
 import { parsePartitionInfo } from '#core/hats/partition-info.ts';
@@ -17,12 +18,11 @@ import { ancestor, type Pixel } from '#core/healpix.ts';
 import { nameSchema, type ObjectRef } from '#core/job.ts';
 import { algorithmVersion } from '#core/job-order.ts';
 import { readSlice } from '#core/object-slice.ts';
-import type { PackingPlan, PartitionTask } from '#core/partition-task.ts';
+import { type PackingPlan, type PartitionTask, packingPlanKey, partitionOrdersKey } from '#core/partition-task.ts';
 import { COUNT_ORDER } from '#core/recipe.ts';
 import type { ReleaseSpec } from '#core/release.ts';
 import type { Table } from '#core/table.ts';
 import { estimateRowKey, estimateRowSchema, posteriorRowKey } from '#core/work.ts';
-import { readText, writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
 
@@ -59,7 +59,7 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
     prefix: `catalogues/${await catalogueDigest(table, campaign, row.planDigest, spec)}`,
     name: `${row.release}_object_photoz`.replaceAll(/[^a-z0-9_]/g, '_'),
   };
-  const planRef = await writeDocument(lake, `campaigns/${campaign}/packing.json`, plan);
+  const planRef = await writeDocument(lake, packingPlanKey(campaign), plan);
   const orders: { campaign: string; plan: ObjectRef; task: ObjectRef }[] = [];
   const reaching = await partsReachingInto(partitions, row.release, plan.marginArcsec, services);
   for (const [index, partition] of partitions.entries()) {
@@ -67,7 +67,7 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
     const key = `campaigns/${campaign}/partitions/${partition.order}-${partition.pixel}.json`;
     orders.push({ campaign, plan: planRef, task: await writeDocument(lake, key, task) });
   }
-  const list = await writeDocument(lake, `campaigns/${campaign}/partitions.json`, orders);
+  const list = await writeDocument(lake, partitionOrdersKey(campaign), orders);
   log.info('Campaign:Partitioned', { campaign, partitions: partitions.length, rows: plan.rows });
   return { bucket: lake.bucket, key: list.key, plan: planRef };
 });

@@ -1,8 +1,8 @@
 import { admitJob } from '#core/admission.ts';
 import { readRelease } from '#core/chunk-book.ts';
+import { readDocument } from '#core/documents.ts';
 import { batchSchema } from '#core/job.ts';
 import { jobOrderSchema } from '#core/job-order.ts';
-import { readDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 
 /** Before a job: no lease, no start. What is decided, and why, is `admitJob`'s. */

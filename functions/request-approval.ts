@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { approvalRowSchema, requestApproval } from '#core/approval.ts';
 import { enterStage, readCampaign, readEvaluation, readModel } from '#core/campaign-book.ts';
 import { readRelease } from '#core/chunk-book.ts';
+import { readDocument, writeDocument } from '#core/documents.ts';
 import { nameSchema } from '#core/job.ts';
 import { validationPage } from '#core/report/validation-page.ts';
 import { evaluationSchema, type ValidationReport } from '#core/report/validation-report.ts';
-import { readDocument, writeDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 
 const inputSchema = z.object({ campaign: nameSchema, taskToken: z.string() });

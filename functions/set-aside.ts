@@ -1,6 +1,6 @@
 import type { ChunkRow } from '#core/chunk.ts';
+import { writeDocument } from '#core/documents.ts';
 import { chunkObjectKey } from '#core/release.ts';
-import { writeDocument } from '#functions/documents.ts';
 import type { Services } from '#functions/services.ts';
 
 /** Copies the refused file and its report to the quarantine bucket; the log line is what the alarm counts. */

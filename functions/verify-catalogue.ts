@@ -2,11 +2,11 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
 import { enterStage, readCampaign } from '#core/campaign-book.ts';
+import { readDocument } from '#core/documents.ts';
 import { InvariantError } from '#core/errors.ts';
 import { MANIFEST } from '#core/hats/layout.ts';
 import { manifestSchema } from '#core/hats/manifest.ts';
 import { catalogueOrderSchema, filesPrefix, packingPlanSchema } from '#core/partition-task.ts';
-import { readDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import { withScratch } from '#functions/scratch.ts';
 

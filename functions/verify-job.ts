@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { writeEvaluation, writeModel } from '#core/campaign-book.ts';
 import type { Digest } from '#core/digest.ts';
+import { readDocument } from '#core/documents.ts';
 import { InvariantError } from '#core/errors.ts';
 import {
   batchSchema,
@@ -18,7 +19,6 @@ import { holds } from '#core/ports.ts';
 import { priceMicroUsd } from '#core/price-book.ts';
 import { ROW_IS_NEW } from '#core/table.ts';
 import { estimateRowKey, posteriorRowKey, type WorkRow, workKeyOf } from '#core/work.ts';
-import { readDocument } from '#functions/documents.ts';
 import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
 

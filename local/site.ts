@@ -45,6 +45,7 @@ export function siteFiles(home: string) {
     process: join(folder, 'agent.process.json'),
     log: join(folder, 'agent.log'),
     scratch: join(folder, 'scratch'),
+    kept: join(folder, 'kept'),
     scheduler: join(folder, 'scheduler'),
     journal: join(folder, 'journal.sqlite'),
   };
@@ -107,6 +108,7 @@ function siteConfiguration({ home, handle, outputs, rail, slurm }: SiteOptions) 
     leaseTable: LeaseTable,
     credentials: { roleArn: AgentRoleArn },
     scratch: files.scratch,
+    keep: files.kept,
     journal: files.journal,
     scheduler,
     worker: { python: rail.python, folder: rail.env.PYTHONPATH },

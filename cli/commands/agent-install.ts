@@ -14,6 +14,7 @@ export function agentInstallCommand(agent: Command): void {
     .requiredOption('--python <file>', "the RAIL environment's interpreter, as the compute nodes see it")
     .requiredOption('--scratch <folder>', 'shared with the compute nodes')
     .option('--lease-table <name>', "LeaseTable of the stack's outputs; needed where several sites take from the queue")
+    .option('--keep <folder>', 'for a site that packs the table itself: where copies of the tables stay (docs/site.md)')
     .option('--journal <file>', 'on a local disk', '/var/lib/ponte/journal.sqlite')
     .option('--region <region>', 'of the stack', 'us-east-1')
     .option('--partition <name>', "instead of the profile's")

@@ -22,8 +22,8 @@ async function wrongWith(
   const findings = await examine(configuration, { ...parts, ...hurt(parts, site) });
   await parts.scheduler.close();
   expect(findings.map(({ name }) => name)).toEqual([
-    ...['clock', 'queue', 'bucket', 'token call', 'scratch', 'journal', 'scheduler', 'account', 'RAIL environment'],
-    'one job',
+    ...['clock', 'queue', 'bucket', 'token call', 'scratch', ...(changes.keep === undefined ? [] : ['kept tables'])],
+    ...['journal', 'scheduler', 'account', 'RAIL environment', 'one job'],
   ]);
   const ill = findings.filter(({ ok }) => !ok);
   return { wrong: Object.fromEntries(ill.map(({ name, said, mend }) => [name, `${said} -> ${mend}`])), site };
@@ -81,6 +81,11 @@ describe('the doctor of a site', () => {
     const limits = { ...site.configuration.limits, minFreeScratchMb: 1e12 };
     const { wrong } = await wrongWith({ limits });
     expect(wrong).toEqual({ scratch: expect.stringMatching(/minFreeScratchMb.*-> .*with room/) });
+  });
+
+  it('sees a place for copies that is not there', async () => {
+    const { wrong } = await wrongWith({ keep: '/nowhere/kept' });
+    expect(wrong).toEqual({ 'kept tables': expect.stringMatching(/ENOENT.*-> Create \/nowhere\/kept/) });
   });
 
   it('sees a journal that has no place to be', async () => {

@@ -61,6 +61,14 @@ describe('the installation of an agent', () => {
     expect(start).toBe(`${ROOT}/bin/ponte agent run --config /etc/ponte/apollo.json`);
   });
 
+  it('lets the agent write to what it keeps where a site wants that', async () => {
+    const { configuration, unit, missing } = await install(request({ keep: '/data/ponte' }));
+
+    expect((await readAgentConfiguration(configuration)).keep).toBe('/data/ponte');
+    expect(readFileSync(unit, 'utf8')).toContain('ReadWritePaths=/scratch/ponte /data/ponte /var/lib/ponte\n');
+    expect(missing).toContain('/data/ponte is not there: make it, owned by the service user');
+  });
+
   it('changes nothing when it is run again, and replaces another’s file only when asked to', async () => {
     const { configuration } = await install(request());
     await install(request());

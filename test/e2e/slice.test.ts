@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -5,6 +6,7 @@ import { z } from 'zod';
 import { openCloud } from '#cli/context.ts';
 import { viewRelease } from '#cli/operations/look.ts';
 import { campaignPartition } from '#core/campaign.ts';
+import { MANIFEST } from '#core/hats/layout.ts';
 import { LEASE_PREFIX } from '#core/lease.ts';
 import { scan } from '#core/table.ts';
 import { cloudStatus } from '#local/cloud.ts';
@@ -158,7 +160,14 @@ describe('from an upload to a federated table, with the agent killed on the way'
     );
     const counts = z.object({ files: z.int(), without: z.int() });
     const archive = await ponteJson(counts, home, 'archive', DEMO_RELEASE, join(home, 'archive'));
-    const verified = await ponteJson(z.object({ sound: z.boolean(), rows: z.int() }), home, 'verify', folder);
+    const again = join(home, 'packed-again');
+    const packed = await ponteJson(
+      z.object({ files: z.int(), cloudBytes: z.int(), hereBytes: z.int() }),
+      ...[home, 'pack', DEMO_RELEASE, again, '--kept', siteFiles(home).kept],
+    );
+    const verdict = z.object({ sound: z.boolean(), rows: z.int() });
+    const verified = await ponteJson(verdict, home, 'verify', folder);
+    const verifiedAgain = await ponteJson(verdict, home, 'verify', again);
     const late = await ponte(home, 'approve', DEMO_RELEASE, '--report', 'ffffffff');
 
     expect(chunks.chunks.filter((chunk) => chunk.state === 'delivered')).toHaveLength(5);
@@ -167,6 +176,10 @@ describe('from an upload to a federated table, with the agent killed on the way'
     expect(fetched.files).toBeGreaterThan(result.report.campaign.catalogue?.partitions ?? 0);
     expect(archive).toEqual({ files: 2 * result.report.campaign.parts, without: 0 });
     expect(verified).toMatchObject({ sound: true, rows: result.report.rows.delivered });
+    expect(packed).toMatchObject({ files: fetched.files, cloudBytes: 0 });
+    expect(packed.hereBytes).toBeGreaterThan(0);
+    expect(verifiedAgain).toEqual(verified);
+    expect(await readFile(join(again, MANIFEST))).toEqual(await readFile(join(folder, MANIFEST)));
     expect(late.status).toBe(1);
     expect(late.stderr).toContain('not ffffffff');
   });
