@@ -37,6 +37,21 @@ export const manifestSchema = z.strictObject({
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
+/** How large a HATS partition may become, down to `highestOrder`: in rows, or in megabytes of its largest file. */
+const partitionSpecSchema = z
+  .strictObject({
+    thresholdRows: z.int().positive().exactOptional(),
+    thresholdMegabytes: z.number().positive().exactOptional(),
+    highestOrder: z.int().min(0).max(10),
+  })
+  .refine(
+    ({ thresholdRows, thresholdMegabytes }) => (thresholdRows === undefined) !== (thresholdMegabytes === undefined),
+    {
+      message: 'give either thresholdRows or thresholdMegabytes',
+    },
+  );
+export type PartitionSpec = z.infer<typeof partitionSpecSchema>;
+
 /** The production that a release names: it starts by itself when the manifest is complete. */
 export const campaignSpecSchema = z.strictObject({
   name: nameSchema.max(30),
@@ -49,8 +64,7 @@ export const campaignSpecSchema = z.strictObject({
   archive: z.boolean().exactOptional(),
   /** Whether a part that an algorithm fails is searched for the rows that cause it. */
   bisect: z.boolean().exactOptional(),
-  /** HATS partitions hold at most this many rows, down to `highestOrder`. */
-  partition: z.strictObject({ thresholdRows: z.int().positive(), highestOrder: z.int().min(0).max(10) }),
+  partition: partitionSpecSchema,
   /** The campaign never starts work that could take it over any of them; three currencies, never summed. */
   caps: z.strictObject({
     microUsd: z.int().positive(),

@@ -9,20 +9,21 @@ import {
 } from '#core/campaign-book.ts';
 import type { PartRow } from '#core/chunk.ts';
 import { requireNothingDeferred } from '#core/deferral.ts';
-import { digestOf } from '#core/digest.ts';
+import { type Digest, digestOf } from '#core/digest.ts';
 import { readText, writeDocument } from '#core/documents.ts';
 import { MARGIN_ARCSEC, marginCountPixels } from '#core/hats/margin.ts';
-import { coarsen, type Partition, partitionSky } from '#core/hats/partition.ts';
+import { coarsen, maxRowsOf, type Partition, partitionSky } from '#core/hats/partition.ts';
 import { parsePartitionInfo } from '#core/hats/partition-info.ts';
 import { ancestor, type Pixel } from '#core/healpix.ts';
+import { inOrder } from '#core/in-order.ts';
 import { nameSchema, type ObjectRef } from '#core/job.ts';
 import { algorithmVersion } from '#core/job-order.ts';
 import { readSlice } from '#core/object-slice.ts';
+import { largerBytes, type PartOutputs, readPartOutputs } from '#core/part-outputs.ts';
 import { type PackingPlan, type PartitionTask, packingPlanKey, partitionOrdersKey } from '#core/partition-task.ts';
 import { COUNT_ORDER } from '#core/recipe.ts';
 import type { ReleaseSpec } from '#core/release.ts';
 import type { Table } from '#core/table.ts';
-import { estimateRowKey, estimateRowSchema, posteriorRowKey } from '#core/work.ts';
 import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
 
@@ -39,11 +40,12 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
   await requireNothingDeferred(table, campaign);
   await moveChunks(table, row.release, 'finish');
   await enterStage(table, campaign, 'packing', clock.now());
-  const counts = await countPixels(row.release, services);
-  const { thresholdRows, highestOrder } = spec.campaign.partition;
+  const { counts, outputs } = await lookAtParts(campaign, row.release, spec.campaign.algorithms, services);
+  const { highestOrder } = spec.campaign.partition;
+  const maxRows = maxRowsOf(spec.campaign.partition, outputs);
   const coarse = coarsen(counts, COUNT_ORDER - highestOrder);
   const given = spec.partitionInfo ? await givenPixels(spec.partitionInfo, highestOrder, services) : [];
-  const partitions = partitionSky(coarse, { countOrder: highestOrder, maxRows: thresholdRows, given });
+  const partitions = partitionSky(coarse, { countOrder: highestOrder, maxRows, given });
   const plan: PackingPlan = {
     version: 3,
     campaign,
@@ -62,10 +64,12 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
   const planRef = await writeDocument(lake, packingPlanKey(campaign), plan);
   const orders: { campaign: string; plan: ObjectRef; task: ObjectRef }[] = [];
   const reaching = await partsReachingInto(partitions, row.release, plan.marginArcsec, services);
-  for (const [index, partition] of partitions.entries()) {
-    const task = await partitionTask(partition, reaching[index] ?? { inside: [], around: [] }, plan, services);
-    const key = `campaigns/${campaign}/partitions/${partition.order}-${partition.pixel}.json`;
-    orders.push({ campaign, plan: planRef, task: await writeDocument(lake, key, task) });
+  const writeTask = ([index, partition]: [number, Partition]) => {
+    const task = partitionTask(partition, reaching[index] ?? { inside: [], around: [] }, outputs.of);
+    return writeDocument(lake, `campaigns/${campaign}/partitions/${partition.order}-${partition.pixel}.json`, task);
+  };
+  for await (const task of inOrder(partitions.entries(), AT_ONCE, writeTask)) {
+    orders.push({ campaign, plan: planRef, task });
   }
   const list = await writeDocument(lake, partitionOrdersKey(campaign), orders);
   log.info('Campaign:Partitioned', { campaign, partitions: partitions.length, rows: plan.rows });
@@ -91,12 +95,38 @@ async function givenPixels(ref: ObjectRef, highestOrder: number, { lake }: Servi
   return parsePartitionInfo(await readText(lake, ref), highestOrder);
 }
 
-async function countPixels(release: string, services: Services): Promise<ReadonlyMap<number, number>> {
+/** What is asked of the lake and the table at a time. */
+const AT_ONCE = 32;
+
+/** What the estimates came to: of each part, and all together. */
+interface Outputs {
+  readonly of: ReadonlyMap<Digest, PartOutputs>;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** The rows of each counted pixel, and where each part's points and p(z) are. */
+async function lookAtParts(
+  campaign: string,
+  release: string,
+  algorithms: readonly string[],
+  services: Services,
+): Promise<{ readonly counts: ReadonlyMap<number, number>; readonly outputs: Outputs }> {
   const counts = new Map<number, number>();
-  for await (const part of releaseParts(services.table, release)) {
-    for (const [pixel, rows] of await pixelsOf(part, services)) counts.set(pixel, (counts.get(pixel) ?? 0) + rows);
+  const of = new Map<Digest, PartOutputs>();
+  const parts = { rows: 0, bytes: 0 };
+  const look = async (part: PartRow) => ({
+    part,
+    pixels: await pixelsOf(part, services),
+    output: await readPartOutputs(services.table, campaign, part.partId, algorithms),
+  });
+  for await (const { part, pixels, output } of inOrder(releaseParts(services.table, release), AT_ONCE, look)) {
+    for (const [pixel, rows] of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + rows);
+    of.set(part.partId, output);
+    parts.rows += part.rows;
+    parts.bytes += largerBytes(output);
   }
-  return counts;
+  return { counts, outputs: { of, ...parts } };
 }
 
 async function pixelsOf(part: PartRow, { lake }: Services): Promise<readonly (readonly [number, number])[]> {
@@ -125,10 +155,11 @@ async function partsReachingInto(
   const orders = [...new Set(partitions.map(({ order }) => order))];
   const near = nearPartitions(partitions, marginArcsec);
   const reaching: Reaching[] = partitions.map(() => ({ inside: [], around: [] }));
-  for await (const part of releaseParts(services.table, release)) {
+  const look = async (part: PartRow) => ({ part, pixels: await pixelsOf(part, services) });
+  for await (const { part, pixels } of inOrder(releaseParts(services.table, release), AT_ONCE, look)) {
     const inside = new Set<number>();
     const around = new Set<number>();
-    for (const [pixel] of await pixelsOf(part, services)) {
+    for (const [pixel] of pixels) {
       for (const order of orders) {
         const position = positions.get(`${order}/${ancestor({ order: COUNT_ORDER, pixel }, order).pixel}`);
         if (position !== undefined) inside.add(position);
@@ -154,32 +185,12 @@ function nearPartitions(partitions: readonly Partition[], marginArcsec: number):
   return near;
 }
 
-async function partitionTask(
+function partitionTask(
   { order, pixel, rows }: Partition,
   reaching: Reaching,
-  { campaign, algorithms }: PackingPlan,
-  { table }: Services,
-): Promise<PartitionTask> {
-  const references = async (part: PartRow, keyOf: typeof estimateRowKey) => {
-    const found: Record<string, ObjectRef> = {};
-    for (const algorithm of algorithms) {
-      const estimated = await table.get(keyOf(campaign, part.partId, algorithm));
-      if (!estimated) continue;
-      const { pk: _pk, sk: _sk, ...row } = estimated;
-      const { key, sha256, sizeBytes } = estimateRowSchema.parse(row);
-      found[algorithm] = { key, sha256, sizeBytes };
-    }
-    return found;
-  };
-  const parts: PartitionTask['parts'] = [];
-  for (const part of reaching.inside) {
-    const points = await references(part, estimateRowKey);
-    const pdfs = await references(part, posteriorRowKey);
-    parts.push({ partId: part.partId, skinny: part.skinny, points, pdfs });
-  }
-  const around: PartitionTask['around'] = [];
-  for (const part of reaching.around) {
-    around.push({ partId: part.partId, skinny: part.skinny, points: await references(part, estimateRowKey) });
-  }
-  return { version: 2, order, pixel, rows, parts, around };
+  outputs: ReadonlyMap<Digest, PartOutputs>,
+): PartitionTask {
+  const inputsOf = ({ partId, skinny }: PartRow) => ({ partId, skinny, points: { ...outputs.get(partId)?.points } });
+  const parts = reaching.inside.map((part) => ({ ...inputsOf(part), pdfs: { ...outputs.get(part.partId)?.pdfs } }));
+  return { version: 2, order, pixel, rows, parts, around: reaching.around.map(inputsOf) };
 }

@@ -1,5 +1,6 @@
 import { InputError } from '#core/errors.ts';
 import { ancestor, type Pixel, pixelCount } from '#core/healpix.ts';
+import type { PartitionSpec } from '#core/release.ts';
 
 /** One leaf file of the catalogue: all objects in one pixel. */
 export interface Partition extends Pixel {
@@ -67,6 +68,19 @@ export function partitionSky(counts: Iterable<readonly [number, number]>, option
     divide(0, base, from, lowerBound(pixels, (base + 1) * span, from, pixels.length));
   }
   return found;
+}
+
+/**
+ * The most rows of a partition, where a threshold may be given in megabytes: of the largest of its files, by the mean of what
+ * the parts came to, since a file's size is known only when it is there.
+ */
+export function maxRowsOf(
+  { thresholdRows, thresholdMegabytes }: Omit<PartitionSpec, 'highestOrder'>,
+  parts: { readonly rows: number; readonly bytes: number },
+): number {
+  if (thresholdRows !== undefined) return thresholdRows;
+  const bytes = (thresholdMegabytes ?? Number.POSITIVE_INFINITY) * 1e6;
+  return Math.max(1, Math.floor((bytes * parts.rows) / Math.max(1, parts.bytes)));
 }
 
 const address = ({ order, pixel }: Pixel) => `${order}/${pixel}`;

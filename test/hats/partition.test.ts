@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { InputError } from '#core/errors.ts';
 import { partitionInfoFile } from '#core/hats/catalogue-files.ts';
-import { coarsen, partitionSky } from '#core/hats/partition.ts';
+import { coarsen, maxRowsOf, partitionSky } from '#core/hats/partition.ts';
 import { parsePartitionInfo } from '#core/hats/partition-info.ts';
 import { indexRange, pixelCount } from '#core/healpix.ts';
 import { prepareCheckers, runChecker } from '#test/python/checkers.ts';
@@ -114,6 +114,14 @@ const given = fc
         }),
     ),
   );
+
+test('a threshold in megabytes is one in rows, by what the parts came to', () => {
+  const parts = { rows: 1000, bytes: 620_000 };
+
+  expect(maxRowsOf({ thresholdRows: 7 }, parts)).toBe(7);
+  expect(maxRowsOf({ thresholdMegabytes: 1 }, parts)).toBe(1612);
+  expect(maxRowsOf({ thresholdMegabytes: 0.0001 }, parts)).toBe(1);
+});
 
 test('given pixels are partitions as they are, and what lies outside gets its own, none over the limit', () => {
   fc.assert(

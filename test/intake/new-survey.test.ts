@@ -112,6 +112,16 @@ test('a survey is a file: registered by its path, its chunks are examined and ma
   expect(rows.find(({ id }) => id === 7010)).toMatchObject({ mag_g: null, magerr_g: null });
 });
 
+test('partitions are limited by rows or by megabytes, not by both or neither', async () => {
+  const limited = (partition: object) =>
+    register({ ...REGISTRATION, release: 'invented-large', campaign: { ...REGISTRATION.campaign, partition } });
+
+  for (const both of [{ thresholdRows: 1, thresholdMegabytes: 1 }, {}]) {
+    await expect(limited({ ...both, highestOrder: 10 })).rejects.toThrow(/either thresholdRows or thresholdMegabytes/);
+  }
+  expect(await limited({ thresholdMegabytes: 300, highestOrder: 10 })).toMatchObject({ outcome: 'registered' });
+});
+
 test.each([
   ['the profile is not there', { profile: 'no-such.json' }, /no-such\.json/],
   ['the profile has no such name', { profile: 'no-such' }, /there is no profile named no-such/],
