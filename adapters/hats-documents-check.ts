@@ -1,29 +1,27 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { z } from 'zod';
 import { checkPacket } from '#adapters/hats-packet-check.ts';
 import type { PrimaryCatalogue } from '#adapters/hats-part-comparison.ts';
+import { unexpectedColumn } from '#adapters/hats-row-check.ts';
+import { photozColumns } from '#core/hats/columns.ts';
 import { felisFacts, felisYaml } from '#core/hats/felis.ts';
 import { ingestManifest } from '#core/hats/ingest-manifest.ts';
 import { FELIS_SCHEMA, INGEST_MANIFEST } from '#core/hats/layout.ts';
 import type { Manifest } from '#core/hats/manifest.ts';
+import { TEXTS_VERSION } from '#core/hats/texts.ts';
 import type { Findings } from '#core/hats/verdict.ts';
 
-/** Compares what databases are loaded from, where it is there, with the columns and leaves. */
+/** Compares what goes with the catalogue, where it is there, with its columns, leaves and facts. */
 export async function checkDocuments(
   primary: PrimaryCatalogue,
   manifest: Manifest | null,
   present: readonly string[],
   findings: Findings,
 ): Promise<void> {
-  if (present.includes(FELIS_SCHEMA)) {
-    const yaml = await readFile(join(primary.root, FELIS_SCHEMA), 'utf8');
-    const facts = felisFacts(yaml);
-    if (facts === null || felisYaml(facts, primary.shape) !== yaml) {
-      findings.add('SCHEMA_DIFFERS', FELIS_SCHEMA, 'Made anew from the columns of the catalogue it is another text.');
-    }
-  }
-  await checkPacket(primary, manifest, present, findings);
+  const textsVersion = await checkPacket(primary, manifest, present, findings);
+  if (present.includes(FELIS_SCHEMA)) await checkFelis(primary, textsVersion, findings);
   if (present.includes(INGEST_MANIFEST) && manifest !== null) {
     const text = await readFile(join(primary.root, INGEST_MANIFEST), 'utf8');
     if (text === ingestOf(primary, manifest, text)) return;
@@ -32,11 +30,41 @@ export async function checkDocuments(
   }
 }
 
+/** The text where its wording is this version's; otherwise the columns in it, their types and their order. */
+async function checkFelis(
+  { root, shape }: PrimaryCatalogue,
+  textsVersion: number | null,
+  findings: Findings,
+): Promise<void> {
+  const yaml = await readFile(join(root, FELIS_SCHEMA), 'utf8');
+  const differs = (sentence: string) => findings.add('SCHEMA_DIFFERS', FELIS_SCHEMA, sentence);
+  if (textsVersion === TEXTS_VERSION) {
+    const facts = felisFacts(yaml);
+    if (facts !== null && felisYaml(facts, shape) === yaml) return;
+    return differs('Made anew from the columns of the catalogue it is another text.');
+  }
+  const expected = photozColumns(shape).map(({ name, datatype }) => `${name} ${datatype}`);
+  const columns = felisColumns(yaml);
+  if (columns === null) return differs('It is no schema of one table with named and typed columns.');
+  const other = unexpectedColumn(expected, columns);
+  if (other !== null) differs(other);
+}
+
+const felisSchema = z.object({
+  tables: z.tuple([z.object({ columns: z.array(z.object({ name: z.string(), datatype: z.string() })) })]),
+});
+
+/** The columns of a schema of any wording, as `name datatype`; null when it is none. */
+function felisColumns(yaml: string): readonly string[] | null {
+  const { data } = felisSchema.safeParse(parsedOrNull(() => parse(yaml)));
+  return data?.tables[0].columns.map(({ name, datatype }) => `${name} ${datatype}`) ?? null;
+}
+
 const namesSchema = z.object({ database: z.string(), table: z.string() });
 
 /** Null when the text is not even JSON with the two names. */
 function ingestOf({ catalogue, shape, leaves }: PrimaryCatalogue, manifest: Manifest, text: string): string | null {
-  const names = namesSchema.safeParse(jsonOrNull(text));
+  const names = namesSchema.safeParse(parsedOrNull(() => JSON.parse(text)));
   if (!names.success) return null;
   const known = new Map(manifest.files.map((file) => [file.path, file]));
   const files = leaves.flatMap(({ path, order, pixel, footer }) => {
@@ -46,9 +74,9 @@ function ingestOf({ catalogue, shape, leaves }: PrimaryCatalogue, manifest: Mani
   return ingestManifest(names.data, shape, files);
 }
 
-function jsonOrNull(text: string): unknown {
+function parsedOrNull(parsed: () => unknown): unknown {
   try {
-    return JSON.parse(text);
+    return parsed();
   } catch {
     return null;
   }

@@ -4,40 +4,55 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PrimaryCatalogue } from '#adapters/hats-part-comparison.ts';
 import { APPROVED_REPORT, DELIVERY_NOTE, DOCUMENTATION, PACKET } from '#core/hats/layout.ts';
 import type { Manifest } from '#core/hats/manifest.ts';
-import { contentsOf, type Packet, packetSchema } from '#core/hats/packet.ts';
+import { type AnyPacket, anyPacketSchema, contentsOf, packetSchema } from '#core/hats/packet.ts';
 import { packetDocuments } from '#core/hats/packet-documents.ts';
+import { TEXTS_VERSION } from '#core/hats/texts.ts';
 import type { Findings } from '#core/hats/verdict.ts';
 
-/** Compares the packet, where it is there, with the catalogue, and its documents with what its facts give. */
+/**
+ * Compares the packet, where it is there, with the catalogue, and its documents with what its facts give, if their
+ * wording is this version's.
+ * @returns the version of the wording; null when nothing says it.
+ */
 export async function checkPacket(
   primary: PrimaryCatalogue,
   manifest: Manifest | null,
   present: readonly string[],
   findings: Findings,
-): Promise<void> {
-  if (![PACKET, DOCUMENTATION, DELIVERY_NOTE].some((path) => present.includes(path))) return;
-  const packet = packetSchema.safeParse(await jsonOf(primary.root, PACKET)).data;
-  if (!packet) {
-    findings.add(
-      'PACKET_DIFFERS',
-      PACKET,
-      'It is missing or not what this version writes, so no document can be compared.',
-    );
-    return;
+): Promise<number | null> {
+  if (![PACKET, DOCUMENTATION, DELIVERY_NOTE].some((path) => present.includes(path))) return null;
+  const differs = (path: string, sentence: string) => findings.add('PACKET_DIFFERS', path, sentence);
+  const json = await jsonOf(primary.root, PACKET);
+  const facts = anyPacketSchema.safeParse(json).data;
+  if (!facts) {
+    differs(PACKET, 'It is missing, or without the facts of every packet, so no document can be compared.');
+    return null;
   }
-  for (const sentence of untrue(packet, primary, manifest)) findings.add('PACKET_DIFFERS', PACKET, sentence);
-  for (const [path, text] of Object.entries(packetDocuments(packet, primary.shape))) {
+  for (const sentence of untrue(facts, primary, manifest)) differs(PACKET, sentence);
+  if (facts.textsVersion !== TEXTS_VERSION) {
+    for (const path of [DOCUMENTATION, DELIVERY_NOTE]) {
+      if (!present.includes(path)) differs(path, 'It is missing beside the facts that it is made from.');
+    }
+    const text = `The wording of the documents is version ${facts.textsVersion}, and this verifier knows version ${TEXTS_VERSION}: their sentences were not compared, the facts and the digests were.`;
+    findings.note(PACKET, text);
+    return facts.textsVersion;
+  }
+  const packet = packetSchema.safeParse(json).data;
+  if (!packet) differs(PACKET, 'It says this version of the wording and has other facts than that takes.');
+  const documents = packet ? packetDocuments(packet, primary.shape) : {};
+  for (const [path, text] of Object.entries(documents)) {
     if ((await textOf(primary.root, path)) === text) continue;
-    findings.add(
-      'PACKET_DIFFERS',
-      path,
-      `Made anew from ${PACKET} and the columns of the catalogue it is another text.`,
-    );
+    differs(path, `Made anew from ${PACKET} and the columns of the catalogue it is another text.`);
   }
+  return facts.textsVersion;
 }
 
 /** What the facts say that the collection does not bear out. */
-function untrue(packet: Packet, { leaves, shape, collection }: PrimaryCatalogue, manifest: Manifest | null): string[] {
+function untrue(
+  packet: AnyPacket,
+  { leaves, shape, collection }: PrimaryCatalogue,
+  manifest: Manifest | null,
+): string[] {
   const rows = leaves.reduce((sum, { footer }) => sum + footer.rows, 0);
   const report = manifest?.files.find(({ path }) => path === APPROVED_REPORT)?.sha256 ?? null;
   return [

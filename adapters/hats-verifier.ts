@@ -92,6 +92,7 @@ export async function verifyCatalogue(request: VerifyRequest): Promise<VerifyRep
     sizeBytes: manifest?.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) ?? 0,
     findings: findings.kept,
     suppressed: findings.suppressed,
+    notes: findings.notes,
   };
 }
 

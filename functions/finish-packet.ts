@@ -10,10 +10,13 @@ import { TransientError } from '#core/errors.ts';
 import { APPROVED_PAGE, APPROVED_REPORT } from '#core/hats/layout.ts';
 import type { ManifestFile } from '#core/hats/manifest.ts';
 import { contentsOf, type Packet } from '#core/hats/packet.ts';
+import { packetConfiguration } from '#core/hats/packet-configuration.ts';
 import { packetDocuments } from '#core/hats/packet-documents.ts';
+import { TEXTS_VERSION } from '#core/hats/texts.ts';
 import type { ObjectRef } from '#core/job.ts';
 import { type PackingPlan, planShape } from '#core/partition-task.ts';
 import type { ObjectStore } from '#core/ports.ts';
+import { registeredConfiguration } from '#core/registered-algorithms.ts';
 import { type ValidationReport, validationReportSchema } from '#core/report/validation-report.ts';
 import { scan, type Table } from '#core/table.ts';
 
@@ -52,6 +55,7 @@ export async function writePacket(
   const facts: Packet = {
     ...(await factsOf(plan, report, table)),
     ...counts,
+    textsVersion: TEXTS_VERSION,
     approval: approved,
     contents: [...contentsOf(files)],
   };
@@ -72,11 +76,13 @@ async function factsOf(plan: PackingPlan, report: ValidationReport | null, table
     const configurationDigest = spec.algorithms[name]?.configurationDigest ?? null;
     const { sha256: modelSha256 } = await readModel(table, plan.campaign, name);
     const metrics = report?.algorithms.find(({ algorithm }) => algorithm === name)?.evaluation.metrics ?? null;
-    algorithms.push({ name, configurationDigest, modelSha256, metrics });
+    const registered = registeredConfiguration(name, configurationDigest);
+    const configuration = registered && packetConfiguration(registered);
+    algorithms.push({ name, configurationDigest, modelSha256, configuration, metrics });
   }
   const { trainingSet, trainingCut, trainingOrigin } = spec;
   return {
-    version: 1 as const,
+    version: 2 as const,
     collection: plan.name,
     title: plan.title,
     release: plan.release,

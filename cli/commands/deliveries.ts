@@ -150,7 +150,8 @@ export function verifyCommand(program: Command): void {
           : await verifyFolder(place, options);
         const head = `${report.collection ?? place}: ${report.sound ? 'sound' : 'NOT SOUND'}, ${report.rows} rows in ${report.leaves} partitions, ${report.files} files`;
         const findings = report.findings.map((finding) => `  ${finding.code} ${finding.where}: ${finding.sentence}`);
-        return { json: report, text: [head, ...findings].join('\n'), failed: !report.sound };
+        const notes = report.notes.map(({ where, sentence }) => `  note on ${where}: ${sentence}`);
+        return { json: report, text: [head, ...findings, ...notes].join('\n'), failed: !report.sound };
       }),
     );
 }

@@ -25,7 +25,7 @@ function documentation(packet: Packet, shape: TableShape): string {
     columnTable(photozColumns(shape)),
     ...(packet.contents.length > 1 ? ['With `load_extension("pz")` also:', columnTable(addedColumns(shape))] : []),
     '## Algorithms',
-    'Their parameters are in `schemas/algorithms` of the code; the digest of a configuration covers everything in it that changes a result.',
+    'The digest of a configuration covers everything in it that changes a result.',
     table(
       ['algorithm', 'configuration', 'model'],
       packet.algorithms.map((each) => [
@@ -34,6 +34,7 @@ function documentation(packet: Packet, shape: TableShape): string {
         each.modelSha256 ?? 'none',
       ]),
     ),
+    ...packet.algorithms.flatMap(configurationOf),
     '## Where it comes from',
     table(['what', 'which'], provenance(packet)),
     '## Known limitations',
@@ -80,6 +81,43 @@ const columnTable = (columns: readonly PhotozColumn[]) =>
     ['column', 'type', 'unit', 'UCD', 'meaning'],
     columns.map(({ name, datatype, unit, ucd, description }) => [code(name), datatype, unit ?? '', ucd, description]),
   );
+
+/** One algorithm: where its code is, what it works on, and its parameters. */
+function configurationOf({ name, configuration }: Packet['algorithms'][number]): readonly string[] {
+  if (configuration === null) {
+    return [`### ${name}`, 'Its parameters are not known here: see the code at the time of the registration.'];
+  }
+  const { title, references, packages, bands, grid, notDetected, parameters } = configuration;
+  const versions = Object.entries(packages).map(([each, version]) => `${each} ${version}`);
+  const limits = Object.entries(notDetected.limits).map(([band, magnitude]) => `${band} ${magnitude}`);
+  return [
+    `### ${name}`,
+    table(
+      ['what', 'which'],
+      [
+        ['method', title],
+        ...references.map((reference) => ['reference', reference]),
+        ['estimator', code(configuration.estimator)],
+        ['packages', versions.join(', ')],
+        ['bands', `${bands.join(', ')}; reference band ${configuration.referenceBand}`],
+        ['grid of p(z)', `${grid.points} values of z from ${grid.zMin} to ${grid.zMax}`],
+        ...(limits.length > 0 ? [['limiting magnitudes, AB', limits.join(', ')]] : []),
+        ['a band that is not detected', notDetected.meaning],
+      ],
+    ),
+    parameters.length === 0
+      ? 'It has no parameters.'
+      : table(
+          ['parameter', 'value', 'used to', 'meaning'],
+          parameters.map((each) => [
+            code(each.name),
+            each.unit === null ? each.value : `${each.value} ${each.unit}`,
+            each.stages.join(', '),
+            each.meaning,
+          ]),
+        ),
+  ];
+}
 
 function provenance({ training, ...packet }: Packet): readonly (readonly string[])[] {
   const { heldOut } = training;

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { type Digest, sha256 } from '#core/digest.ts';
 import type { ManifestFile } from '#core/hats/manifest.ts';
+import { packetConfigurationSchema } from '#core/hats/packet-configuration.ts';
+import { TEXTS_VERSION } from '#core/hats/texts.ts';
 import { digestSchema, heldOutSchema } from '#core/job.ts';
 import { publicationSchema } from '#core/publication.ts';
 
@@ -18,6 +20,8 @@ const packetAlgorithmSchema = z.strictObject({
   name: z.string(),
   configurationDigest: digestSchema.nullable(),
   modelSha256: digestSchema.nullable(),
+  /** What that digest stands for; null where the code that wrote the packet has another configuration of the name. */
+  configuration: packetConfigurationSchema.nullable(),
   /** On objects held out of training; null where it could not be computed or the campaign had no report. */
   metrics: z.record(z.string(), z.number().nullable()).nullable(),
 });
@@ -27,7 +31,8 @@ const packetAlgorithmSchema = z.strictObject({
  * Rubin's guidelines (RTN-105) say which documents.
  */
 export const packetSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(2),
+  textsVersion: z.literal(TEXTS_VERSION),
   collection: z.string(),
   title: z.string(),
   release: z.string(),
@@ -55,6 +60,18 @@ export const packetSchema = z.strictObject({
   contents: z.array(contentSchema),
 });
 export type Packet = z.infer<typeof packetSchema>;
+
+/** What the packet of any version says: enough to compare it with the collection. The first had no version of texts. */
+export const anyPacketSchema = z.object({
+  textsVersion: z.int().positive().default(1),
+  collection: z.string(),
+  rows: z.int(),
+  partitions: z.int(),
+  algorithms: z.array(z.object({ name: z.string() })),
+  approval: z.object({ reportSha256: digestSchema }).nullable(),
+  contents: z.array(contentSchema),
+});
+export type AnyPacket = z.infer<typeof anyPacketSchema>;
 
 /** Counts the catalogues of a collection, which are its folders, in code unit order. */
 export function contentsOf(files: readonly ManifestFile[]): readonly Content[] {

@@ -58,6 +58,12 @@ export interface Finding {
   readonly where: string;
 }
 
+/** What could not be judged, which says nothing against the collection. */
+export interface Note {
+  readonly where: string;
+  readonly sentence: string;
+}
+
 export interface VerifyReport {
   /** True when there is no finding at all. */
   readonly sound: boolean;
@@ -69,6 +75,7 @@ export interface VerifyReport {
   readonly findings: readonly Finding[];
   /** How many more findings there were, beyond the first few of a code. */
   readonly suppressed: number;
+  readonly notes: readonly Note[];
 }
 
 /** A catalogue damaged everywhere needs no list of everywhere. */
@@ -77,6 +84,7 @@ const KEPT_PER_CODE = 20;
 /** Collects findings, the first few of each code. */
 export class Findings {
   readonly kept: Finding[] = [];
+  readonly notes: Note[] = [];
   suppressed = 0;
   readonly #counts = new Map<FindingCode, number>();
 
@@ -85,5 +93,9 @@ export class Findings {
     this.#counts.set(code, count);
     if (count <= KEPT_PER_CODE) this.kept.push({ code, sentence, where });
     else this.suppressed += 1;
+  }
+
+  note(where: string, sentence: string): void {
+    this.notes.push({ where, sentence });
   }
 }

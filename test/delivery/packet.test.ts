@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MemoryObjectStore } from '#adapters/memory-object-store.ts';
 import { MemoryTable } from '#adapters/memory-table.ts';
 import { approvalWarning } from '#cli/operations/look.ts';
+import { algorithmSchema, configurationDigest } from '#core/algorithm.ts';
 import { decide, requestApproval } from '#core/approval.ts';
 import { openCampaign, readCampaign, writeModel } from '#core/campaign-book.ts';
 import { deliveryKey, type Withdrawal } from '#core/delivery.ts';
@@ -12,6 +13,7 @@ import { sha256 } from '#core/digest.ts';
 import { writeDocument } from '#core/documents.ts';
 import { packetSchema, renderPacket } from '#core/hats/packet.ts';
 import type { PackingPlan } from '#core/partition-task.ts';
+import { REGISTERED } from '#core/registered-algorithms.ts';
 import type { Item } from '#core/table.ts';
 import { writePacket } from '#functions/finish-packet.ts';
 import { registerSample, sampleSpec } from '#test/core/sample-release.ts';
@@ -84,6 +86,8 @@ const delivered = (delivery: string, deliveredAt: string, withdrawn: Withdrawal 
   withdrawn: withdrawn && { ...withdrawn },
 });
 
+const registered = (name: string) => algorithmSchema.parse(REGISTERED.find((each) => each.name === name));
+
 const write = () => writePacket(plan, files, { rows: 10, partitions: 1 }, folder, { table, lake });
 const written = async (path: string) => readFile(join(folder, path), 'utf8');
 
@@ -136,6 +140,27 @@ test('the packet is the same text when its receiver reads it and makes it again'
 
   const text = await written('packet.json');
   expect(renderPacket(packetSchema.parse(JSON.parse(text)))).toBe(text);
+});
+
+test('the packet has the parameters of the configuration that the campaign ran with, and of no other', async () => {
+  const bpz = registered('bpz');
+  const algorithms = { ...sampleSpec.algorithms };
+  const [own, other] = [algorithms.bpz, algorithms.knn];
+  if (!own || !other) throw new Error('the sample has other algorithms');
+  await campaign({
+    ...sampleSpec,
+    algorithms: { bpz: { ...own, configurationDigest: configurationDigest(bpz) }, knn: other },
+  });
+
+  await write();
+
+  const packet = packetSchema.parse(JSON.parse(await written('packet.json')));
+  const [first, second] = packet.algorithms.map(({ configuration }) => configuration);
+  expect(first?.parameters.map(({ name }) => name)).toEqual(Object.keys(bpz.parameters));
+  expect(second).toBeNull();
+  const page = await written('README.md');
+  expect(page).toContain('| `spectra_file` | CWWSB4.list | inform, estimate | The template set:');
+  expect(page).toContain('### knn\n\nIts parameters are not known here');
 });
 
 test('without a publication the packet says what is missing, and the coordinator is warned', async () => {

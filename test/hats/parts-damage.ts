@@ -7,6 +7,7 @@ import { writeManifest } from '#adapters/hats-manifest.ts';
 import { posteriorColumns } from '#core/hats/columns.ts';
 import { leafKeyValuesSql } from '#core/hats/leaf.ts';
 import { POSTERIOR_KEY_VALUES } from '#core/hats/posterior.ts';
+import type { FindingCode } from '#core/hats/verdict.ts';
 import type { Damage } from './damage.ts';
 import { edit, leafKeyValues, measuredAnew, rewriteAnd, sealed, shownAnew } from './damage-tools.ts';
 import {
@@ -65,6 +66,29 @@ function inPacket(name: string, path: string, from: RegExp, to: string): Damage 
   };
   return { name, damage, codes: ['PACKET_DIFFERS'] };
 }
+
+/** The documents as a version of the wording wrote them that this one does not know, and the manifest to fit. */
+export const otherWording: Damage['damage'] = async (c) => {
+  await edit(c, 'packet.json', (text) =>
+    text.replace('"version": 2', '"version": 1').replace(/"textsVersion": \d+,/, '"unknown": "fact",'),
+  );
+  await edit(c, 'README.md', (text) => text.replace('## Columns', '## What is in it'));
+  await edit(c, 'felis.yaml', (text) =>
+    text.replace('description: "Right ascension', 'description: "The right ascension'),
+  );
+  await writeManifest(c.folder, { collection: 'synthetic', rows: c.rows });
+};
+
+/** What is wrong whatever the wording. */
+const inOtherWording = (name: string, path: string, from: RegExp | string, to: string, code: FindingCode): Damage => ({
+  name: `${name}, in documents of another wording`,
+  damage: async (c) => {
+    await otherWording(c);
+    await edit(c, path, (text) => text.replace(from, to));
+    await writeManifest(c.folder, { collection: 'synthetic', rows: c.rows });
+  },
+  codes: [code],
+});
 
 /** A part's file written anew with other columns or rows, `row` being the row number, and everything else to fit. */
 function rewritten(part: Part, columns: string, tail = ''): Damage['damage'] {
@@ -187,6 +211,11 @@ export const PART_DAMAGES: readonly Damage[] = [
     damage: sealed((c) => edit(c, 'ingest.json', (text) => text.replace(/"rows":(\d+)/, '"rows":1$1'))),
     codes: ['INGEST_DIFFERS'],
   },
+  inOtherWording('another partition', 'packet.json', /"partitions": /, '"partitions": 1', 'PACKET_DIFFERS'),
+  inOtherWording('another digest', 'packet.json', /("sizeBytes": \d+,\s+"sha256": ")./, '$1x', 'PACKET_DIFFERS'),
+  inOtherWording('another column', 'felis.yaml', '"bpz_z_mode"\n', '"bpz_z_node"\n', 'SCHEMA_DIFFERS'),
+  inOtherWording('another type', 'felis.yaml', 'datatype: long', 'datatype: int', 'SCHEMA_DIFFERS'),
+  inOtherWording('a schema that is cut short', 'felis.yaml', /tables:[\s\S]+$/, 'tables: [', 'SCHEMA_DIFFERS'),
   inPacket('a packet that counts another partition', 'packet.json', /"partitions": /, '"partitions": 1'),
   inPacket('a packet with the size of another catalogue', 'packet.json', /"sizeBytes": /, '"sizeBytes": 1'),
   inPacket('a documentation page without a limitation', 'README.md', /\n- `bpz`: [^\n]+/, ''),

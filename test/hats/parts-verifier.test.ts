@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
-import { PART_DAMAGES } from './parts-damage.ts';
+import { otherWording, PART_DAMAGES } from './parts-damage.ts';
 import { patchedSky } from './patched-sky.ts';
 import { buildCatalogue, type SyntheticCatalogue, writeParts } from './synthetic-catalogue.ts';
 
@@ -22,6 +22,21 @@ test('an intact collection with margin, index and p(z) is sound', async () => {
   const report = await verifyCatalogue({ folder: intact.folder, manifestSha256: intact.manifestSha256 });
 
   expect(report.findings).toEqual([]);
+  expect(report.notes).toEqual([]);
+});
+
+test('documents of another wording are no damage, and the report says what was not compared', async () => {
+  const other = join(folder, 'other-wording');
+  await cp(intact.folder, other, { recursive: true });
+  await otherWording({ ...intact, folder: other });
+
+  const report = await verifyCatalogue({ folder: other });
+
+  expect(report.findings).toEqual([]);
+  expect(report.sound).toBe(true);
+  expect(report.notes).toEqual([
+    { where: 'packet.json', sentence: expect.stringMatching(/version 1, .* their sentences were not compared/) },
+  ]);
 });
 
 describe('damage to margin, index and p(z) is found, and called by its name', () => {

@@ -15,9 +15,11 @@ import { FELIS_SCHEMA, INGEST_MANIFEST, inSkyOrder, PACKET } from '#core/hats/la
 import type { AlgorithmPoints } from '#core/hats/leaf.ts';
 import { MARGIN_ARCSEC } from '#core/hats/margin.ts';
 import { contentsOf, type Packet, packetSchema, renderPacket } from '#core/hats/packet.ts';
+import type { PacketConfiguration } from '#core/hats/packet-configuration.ts';
 import { packetDocuments } from '#core/hats/packet-documents.ts';
 import { partitionSky } from '#core/hats/partition.ts';
 import { partFolders } from '#core/hats/parts.ts';
+import { TEXTS_VERSION } from '#core/hats/texts.ts';
 import { healpix29Sql } from '#core/healpix.ts';
 
 export const ALGORITHMS = ['bpz', 'fzboost'] as const;
@@ -174,8 +176,20 @@ export async function buildCatalogue(
 }
 
 const DIGEST = sha256('anything');
+const CONFIGURATION: PacketConfiguration = {
+  ...{ title: 'Templates <and> more', references: ['Someone 2000, ApJ 1, 2'], estimator: 'rail.made_up.Estimator' },
+  ...{ packages: { 'made-up': '1.2.3' }, bands: ['g', 'i'], referenceBand: 'i' },
+  grid: { zMin: '0.0', zMax: '3.0', points: 301 },
+  notDetected: { limits: { g: '29.0' }, meaning: 'It is left out.' },
+  parameters: [
+    { name: 'scatter', value: '0.1', unit: 'mag', stages: ['inform', 'estimate'], meaning: 'What is added to errors.' },
+    { name: 'seed', value: '7', unit: null, stages: ['inform'], meaning: 'Seed of the split.' },
+  ],
+};
+
 export const PACKET_FACTS: Omit<Packet, 'rows' | 'partitions'> = {
-  version: 1,
+  version: 2,
+  textsVersion: TEXTS_VERSION,
   collection: 'synthetic',
   title: 'Synthetic <b>|</b> *table*',
   release: 'made-up',
@@ -191,6 +205,7 @@ export const PACKET_FACTS: Omit<Packet, 'rows' | 'partitions'> = {
     name,
     configurationDigest: DIGEST,
     modelSha256: DIGEST,
+    configuration: name === 'bpz' ? CONFIGURATION : null,
     metrics: { sigma_mad: 0.02, outlier_share_015: name === 'bpz' ? 0.2 : null },
   })),
   approval: null,
