@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   CHUNK_LIFE_CYCLE,
@@ -83,11 +81,5 @@ describe('the life cycle of a chunk', () => {
 
     expect(lines.slice(0, 2)).toEqual(['stateDiagram-v2', '  [*] --> received']);
     expect(lines.slice(2)).toEqual(arrows.map(({ from, event, to }) => `  ${from} --> ${to}: ${event}`));
-  });
-
-  it('is drawn in ARCHITECTURE.md as it is', () => {
-    const path = join(import.meta.dirname, '..', '..', 'ARCHITECTURE.md');
-
-    expect(existsSync(path) && readFileSync(path, 'utf8')).toContain(`\`\`\`mermaid\n${lifeCycleDiagram()}\n\`\`\``);
   });
 });

@@ -12,7 +12,7 @@ import { keyNumbersKey } from '#core/key-numbers.ts';
 import { ledgerKey } from '#core/ledger.ts';
 import { expectedKey, releaseKey } from '#core/release.ts';
 import { estimateRowKey, workKeyOf } from '#core/work.ts';
-import { COLUMN_TABLE, FLAG_TABLE } from '#test/report/column-tables.ts';
+import { GENERATED_DOCUMENTS, regenerated } from '#local/generated.ts';
 import { anchors, DOCUMENTS, prose, quoted, ROOT, read, tableRows } from '#test/report/markdown.ts';
 
 /** Folders and files at the top of the repository, by which a path in a text is known as one. */
@@ -79,12 +79,21 @@ describe('docs/runbook.md', () => {
   });
 });
 
-describe('docs/astronomer.md', () => {
-  test.each([
-    ['columns', COLUMN_TABLE],
-    ['flags', FLAG_TABLE],
-  ])('has the %s of schemas/photoz-columns.json', (name, table) => {
-    expect(read('docs/astronomer.md')).toContain(`<!-- ${name}: begin -->\n${table}\n<!-- ${name}: end -->`);
+describe('what is made from code and schemas', () => {
+  test.each(GENERATED_DOCUMENTS)('is in %s as it would be made now', (path) => {
+    const text = read(path);
+
+    expect(text, `${path} is behind the code: run \`npm run generate\``).toBe(regenerated(path, text));
+  });
+
+  test('comes back into its place, and into no other', () => {
+    const [path = ''] = GENERATED_DOCUMENTS;
+    const text = read(path);
+    const spoilt = text.replace(/^\| `objectId` .*$/m, '| `objectId` | text | | | another thing |');
+
+    expect(spoilt).not.toBe(text);
+    expect(regenerated(path, spoilt)).toBe(text);
+    expect(() => regenerated(path, text.replace('<!-- flags: begin -->', ''))).toThrow(/no place for "flags"/);
   });
 });
 
