@@ -47,7 +47,8 @@ const ROWS_AT_A_TIME = 100;
 
 /**
  * `data_thumbnail.parquet` with the columns, types and metadata of the leaves: a row for each, in the order of the sky,
- * which is that of `_healpix_29`. It is written in `folder` and read back; 1.5 kB for a row of four algorithms with p(z).
+ * which is that of `_healpix_29`. It is written in `folder` and read back. Of six algorithms a row takes 1.1 kB as text, and
+ * 2.6 kB of p(z); 40,000 of them, as many as 40e9 objects have, take 20 s.
  */
 export async function thumbnailFile(
   folder: string,
