@@ -3,7 +3,7 @@ import type { ObjectRef } from '#core/job.ts';
 import { scan, type Table } from '#core/table.ts';
 import { estimateRowKey, estimateRowSchema, posteriorRowKey } from '#core/work.ts';
 
-type ByAlgorithm = Readonly<Record<string, ObjectRef>>;
+type ByAlgorithm = Record<string, ObjectRef>;
 
 /** What a campaign has of one part: an algorithm that failed on it is not there, nor is p(z) that was not kept. */
 export interface PartOutputs {

@@ -14,7 +14,7 @@ import { readText, writeDocument } from '#core/documents.ts';
 import { MARGIN_ARCSEC, marginCountPixels } from '#core/hats/margin.ts';
 import { coarsen, maxRowsOf, type Partition, partitionSky } from '#core/hats/partition.ts';
 import { parsePartitionInfo } from '#core/hats/partition-info.ts';
-import { ancestor, type Pixel } from '#core/healpix.ts';
+import { ancestor, type Pixel, pixelCount } from '#core/healpix.ts';
 import { inOrder } from '#core/in-order.ts';
 import { nameSchema, type ObjectRef } from '#core/job.ts';
 import { algorithmVersion } from '#core/job-order.ts';
@@ -22,7 +22,7 @@ import { readSlice } from '#core/object-slice.ts';
 import { largerBytes, type PartOutputs, readPartOutputs } from '#core/part-outputs.ts';
 import { type PackingPlan, type PartitionTask, packingPlanKey, partitionOrdersKey } from '#core/partition-task.ts';
 import { COUNT_ORDER } from '#core/recipe.ts';
-import type { ReleaseSpec } from '#core/release.ts';
+import type { ReleaseRow, ReleaseSpec } from '#core/release.ts';
 import type { Table } from '#core/table.ts';
 import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
@@ -36,14 +36,16 @@ const pixelsSchema = z.record(z.string(), z.int().positive());
 export const handler = stack(z.object({ campaign: nameSchema }), async ({ campaign }, services) => {
   const { table, lake, clock, log } = services;
   const row = await readCampaign(table, campaign);
-  const { spec } = (await readPlannedRelease(table, row.release, row.planDigest)).release;
+  const { release } = await readPlannedRelease(table, row.release, row.planDigest);
+  const { spec } = release;
   await requireNothingDeferred(table, campaign);
   await moveChunks(table, row.release, 'finish');
   await enterStage(table, campaign, 'packing', clock.now());
-  const { counts, outputs } = await lookAtParts(campaign, row.release, spec.campaign.algorithms, services);
+  const outputsOf = remembering((partId) => readPartOutputs(table, campaign, partId, spec.campaign.algorithms));
+  const counts = await countPixels(row.release, services);
   const { highestOrder } = spec.campaign.partition;
-  const maxRows = maxRowsOf(spec.campaign.partition, outputs);
-  const coarse = coarsen(counts, COUNT_ORDER - highestOrder);
+  const maxRows = maxRowsOf(spec.campaign.partition, await measureParts(release, outputsOf, table));
+  const coarse = highestOrder === COUNT_ORDER ? counts : coarsen(counts, COUNT_ORDER - highestOrder);
   const given = spec.partitionInfo ? await givenPixels(spec.partitionInfo, highestOrder, services) : [];
   const partitions = partitionSky(coarse, { countOrder: highestOrder, maxRows, given });
   const plan: PackingPlan = {
@@ -57,15 +59,15 @@ export const handler = stack(z.object({ campaign: nameSchema }), async ({ campai
     coordinates: spec.profile.deliveredCoordinates,
     marginArcsec: MARGIN_ARCSEC,
     rows: partitions.reduce((sum, partition) => sum + partition.rows, 0),
-    counts: [...counts],
+    counts,
     prefix: `catalogues/${await catalogueDigest(table, campaign, row.planDigest, spec)}`,
     name: `${row.release}_object_photoz`.replaceAll(/[^a-z0-9_]/g, '_'),
   };
   const planRef = await writeDocument(lake, packingPlanKey(campaign), plan);
   const orders: { campaign: string; plan: ObjectRef; task: ObjectRef }[] = [];
   const reaching = await partsReachingInto(partitions, row.release, plan.marginArcsec, services);
-  const writeTask = ([index, partition]: [number, Partition]) => {
-    const task = partitionTask(partition, reaching[index] ?? { inside: [], around: [] }, outputs.of);
+  const writeTask = async ([index, partition]: [number, Partition]) => {
+    const task = await partitionTask(partition, reaching[index] ?? { inside: [], around: [] }, outputsOf);
     return writeDocument(lake, `campaigns/${campaign}/partitions/${partition.order}-${partition.pixel}.json`, task);
   };
   for await (const task of inOrder(partitions.entries(), AT_ONCE, writeTask)) {
@@ -98,35 +100,46 @@ async function givenPixels(ref: ObjectRef, highestOrder: number, { lake }: Servi
 /** What is asked of the lake and the table at a time. */
 const AT_ONCE = 32;
 
-/** What the estimates came to: of each part, and all together. */
-interface Outputs {
-  readonly of: ReadonlyMap<Digest, PartOutputs>;
-  readonly rows: number;
-  readonly bytes: number;
+/** The rows of every counted pixel that has some, in the order of the pixels. An array of all: a map of a survey's takes many times that. */
+async function countPixels(release: string, services: Services): Promise<[number, number][]> {
+  const counts = new Uint32Array(pixelCount(COUNT_ORDER));
+  const look = (part: PartRow) => pixelsOf(part, services);
+  for await (const pixels of inOrder(releaseParts(services.table, release), AT_ONCE, look)) {
+    for (const [pixel, rows] of pixels) counts[pixel] = (counts[pixel] ?? 0) + rows;
+  }
+  const found: [number, number][] = [];
+  for (const [pixel, rows] of counts.entries()) if (rows > 0) found.push([pixel, rows]);
+  return found;
 }
 
-/** The rows of each counted pixel, and where each part's points and p(z) are. */
-async function lookAtParts(
-  campaign: string,
-  release: string,
-  algorithms: readonly string[],
-  services: Services,
-): Promise<{ readonly counts: ReadonlyMap<number, number>; readonly outputs: Outputs }> {
-  const counts = new Map<number, number>();
-  const of = new Map<Digest, PartOutputs>();
+/** What the parts came to, where the threshold is one of bytes. */
+async function measureParts({ spec: { campaign }, release }: ReleaseRow, outputsOf: OutputsOf, table: Table) {
   const parts = { rows: 0, bytes: 0 };
-  const look = async (part: PartRow) => ({
-    part,
-    pixels: await pixelsOf(part, services),
-    output: await readPartOutputs(services.table, campaign, part.partId, algorithms),
-  });
-  for await (const { part, pixels, output } of inOrder(releaseParts(services.table, release), AT_ONCE, look)) {
-    for (const [pixel, rows] of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + rows);
-    of.set(part.partId, output);
-    parts.rows += part.rows;
-    parts.bytes += largerBytes(output);
+  if (campaign.partition.thresholdMegabytes === undefined) return parts;
+  const look = async ({ partId, rows }: PartRow) => ({ rows, outputs: await outputsOf(partId) });
+  for await (const { rows, outputs } of inOrder(releaseParts(table, release), AT_ONCE, look)) {
+    parts.rows += rows;
+    parts.bytes += largerBytes(outputs);
   }
-  return { counts, outputs: { of, ...parts } };
+  return parts;
+}
+
+type OutputsOf = (partId: Digest) => Promise<PartOutputs>;
+
+/** Parts that are remembered: neighbours on the sky share theirs, and those of a whole survey would fill the memory. */
+const REMEMBERED = 10_000;
+
+/** Asks once for a part that was asked for lately. */
+function remembering(read: OutputsOf): OutputsOf {
+  const known = new Map<Digest, Promise<PartOutputs>>();
+  return (partId) => {
+    const outputs = known.get(partId) ?? read(partId);
+    known.delete(partId);
+    known.set(partId, outputs);
+    const [oldest] = known.keys();
+    if (oldest !== undefined && known.size > REMEMBERED) known.delete(oldest);
+    return outputs;
+  };
 }
 
 async function pixelsOf(part: PartRow, { lake }: Services): Promise<readonly (readonly [number, number])[]> {
@@ -185,12 +198,16 @@ function nearPartitions(partitions: readonly Partition[], marginArcsec: number):
   return near;
 }
 
-function partitionTask(
+async function partitionTask(
   { order, pixel, rows }: Partition,
   reaching: Reaching,
-  outputs: ReadonlyMap<Digest, PartOutputs>,
-): PartitionTask {
-  const inputsOf = ({ partId, skinny }: PartRow) => ({ partId, skinny, points: { ...outputs.get(partId)?.points } });
-  const parts = reaching.inside.map((part) => ({ ...inputsOf(part), pdfs: { ...outputs.get(part.partId)?.pdfs } }));
-  return { version: 2, order, pixel, rows, parts, around: reaching.around.map(inputsOf) };
+  outputsOf: OutputsOf,
+): Promise<PartitionTask> {
+  const parts: PartitionTask['parts'] = [];
+  for (const { partId, skinny } of reaching.inside) parts.push({ partId, skinny, ...(await outputsOf(partId)) });
+  const around: PartitionTask['around'] = [];
+  for (const { partId, skinny } of reaching.around) {
+    around.push({ partId, skinny, points: (await outputsOf(partId)).points });
+  }
+  return { version: 2, order, pixel, rows, parts, around };
 }
