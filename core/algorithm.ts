@@ -10,7 +10,7 @@ import type { Table } from '#core/table.ts';
  * The version of what the worker itself does to magnitudes and p(z) (bridge-agent/rail/ponte_rail/treatment.py holds
  * the same number). Raise both with any change there that changes an output byte.
  */
-const TREATMENT_VERSION = 2;
+const TREATMENT_VERSION = 3;
 
 /**
  * A number with a fraction, as text: `1e-3`, `0.10` and `0.1` are one number with many spellings, and the digest of a

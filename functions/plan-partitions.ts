@@ -28,7 +28,7 @@ import { handler as stack } from '#functions/handler.ts';
 import type { Services } from '#functions/services.ts';
 
 /** Raise it with any change of what is packed, so that a catalogue packed before is not taken for this one. */
-const PACKING_VERSION = 4;
+const PACKING_VERSION = 5;
 
 const pixelsSchema = z.record(z.string(), z.int().positive());
 

@@ -14,10 +14,12 @@ export const DELIVERED_GRID: Grid = { zMin: 0, zMax: 3, points: 301 };
 /** The worker's files and the delivered leaves both say their grid under this key, as JSON. */
 export const GRID_KEY = 'ponte.grid';
 
-/** Key-value metadata of the leaves of p(z): all that unpacking takes. */
+/** Key-value metadata of the leaves of p(z): all that unpacking takes, and how bytes came from p(z). */
 export const POSTERIOR_KEY_VALUES = {
   [GRID_KEY]: JSON.stringify(DELIVERED_GRID),
   'ponte.packing': 'linear: p(z_k) = peak * byte_k / 255, as qp.packing_utils.linear_unpack_from_rowmax',
+  'ponte.rounding':
+    'up or down, remainders carried along the grid from a phase that objectId gives, so that sums are unbiased',
 };
 
 /** Where an algorithm's p(z) are: local Parquet files with `objectId`, `pz` and `pz_peak`, as the worker packs them. */

@@ -105,7 +105,7 @@ export async function writeParts(
   });
 }
 
-/** Two peaks, the higher at z, packed as the worker does, NULL where the flags say so; and unpacked, for comparison. */
+/** Two peaks, the higher at z, rounded to bytes, NULL where the flags say so; and as they are, for comparison. */
 async function writePdfs(database: Database, folder: string): Promise<Record<string, readonly string[]>> {
   const peak = (at: string, width: string) => `exp(-pow((k * 0.01e0 - ${at}) / ${width}, 2) / 2)`;
   const value = `(${peak('z', 'width')} + 0.3 * ${peak('(3 - z)', '0.1')}) / (3 * width)`;

@@ -136,15 +136,13 @@ def ids(path: str) -> list[str]:
 
 
 def plain(algorithm: str, model: str, part_path: str, pdf_path: str) -> list[dict[str, Any]]:
-    """Three times ten random objects through RAIL as its manual says, packed by qp, against the worker's p(z)."""
+    """Three times ten random objects through RAIL as its manual says, packed, against the worker's p(z)."""
     table, found = pq.read_table(part_path), pq.read_table(pdf_path)
     return [_compare_with_plain(algorithm, model, table, found, seed) for seed in (1, 2, 3)]
 
 
 def _compare_with_plain(algorithm: str, model: str, table: pa.Table, found: pa.Table, seed: int) -> dict[str, Any]:
     """HDF5 in, HDF5 out, one call."""
-    from qp.parameterizations.packed_interp.packing_utils import linear_pack_from_rowmax
-
     rows = np.sort(np.random.default_rng(seed).choice(len(table), 10, replace=False))
     with tempfile.TemporaryDirectory() as folder:
         file = _run_plainly(algorithm, model, table.take(rows), folder)
@@ -152,10 +150,9 @@ def _compare_with_plain(algorithm: str, model: str, table: pa.Table, found: pa.T
         xvals = np.ravel(file["meta/xvals"][:])
         file.close()
     same_ids = np.array_equal(ids, found["objectId"].to_numpy()[rows])
-    packed, peaks = linear_pack_from_rowmax(expected)
     given = [found["pz"][int(row)].as_py() for row in rows]
-    same = all(theirs.tobytes() == ours for theirs, ours in zip(packed, given))
-    same &= np.array_equal(np.ravel(peaks).astype("f4"), found["pz_peak"].to_numpy()[rows])
+    same = given == _packed_plainly(expected, found["objectId"].to_numpy()[rows])
+    same &= np.array_equal(expected.max(axis=1).astype("f4"), found["pz_peak"].to_numpy()[rows])
     return {
         "sameIds": bool(same_ids),
         "sameGrid": bool(np.array_equal(xvals, GRID)),
@@ -166,11 +163,26 @@ def _compare_with_plain(algorithm: str, model: str, table: pa.Table, found: pa.T
     }
 
 
+def _packed_plainly(pdf: NDArray[np.float64], ids: NDArray[np.int64]) -> list[bytes]:
+    """The documented rule, one number at a time: the remainder is carried on, from a start that the id says."""
+    packed = []
+    for values, object_id in zip(pdf.tolist(), ids.tolist()):
+        peak, carried = max(values), (object_id * 0x9E3779B97F4A7C15 % 2**64) >> 24
+        row = bytearray()
+        for value in values:
+            carried += round(value / peak * (255 * 2.0**40))
+            row.append(carried >> 40)
+            carried %= 2**40
+        packed.append(bytes(row))
+    return packed
+
+
 def archived(algorithm: str, model: str, part_path: str, archive_path: str, pdf_path: str) -> dict[str, Any]:
-    """All of a part in one plain RAIL call against the worker's archive, data set by data set, bit for bit; and what
-    packing loses, of the p(z) that were packed: W1 in redshift, L1 of the stacked N(z), shift of the mean redshift."""
+    """All of a part in one plain RAIL call against the worker's archive, data set by data set, bit for bit; the packed
+    p(z) against the documented rule; and what that loses and takes, beside qp's own packing of the same p(z)."""
     import h5py
     import qp
+    from qp.parameterizations.packed_interp.packing_utils import linear_pack_from_rowmax
 
     table, packed = pq.read_table(part_path), pq.read_table(pdf_path)
     with tempfile.TemporaryDirectory() as folder, h5py.File(archive_path) as ours:
@@ -183,18 +195,52 @@ def archived(algorithm: str, model: str, part_path: str, archive_path: str, pdf_
         on_grid = ensemble.metadata.get("xvals") is not None and np.array_equal(np.ravel(ensemble.metadata["xvals"]), GRID)
         pdf = ensemble.objdata["yvals"] if on_grid else ensemble.pdf(GRID)
     known = packed["pz"].is_valid().to_numpy(zero_copy_only=False)
-    bytes_ = np.stack([np.frombuffer(value.as_py(), np.uint8) for value in packed["pz"] if value.is_valid])
-    peaks = packed["pz_peak"].to_numpy()[known].astype("f8")[:, None]
-    exact, coarse = (values / np.trapezoid(values, GRID, axis=1)[:, None] for values in (pdf[known], peaks * bytes_ / 255))
-    step = GRID[1] - GRID[0]
+    given = [value.as_py() for value in packed["pz"] if value.is_valid]
+    pdf, ids = pdf[known], packed["objectId"].to_numpy()[known]
+    theirs, _ = linear_pack_from_rowmax(pdf)
     return {
         "names": sorted(names),
         "different": different,
         "sameIds": bool(same_ids),
-        "packed": int(known.sum()),
-        "w1Median": float(np.median(np.abs(np.cumsum(exact - coarse, axis=1)).sum(axis=1) * step * step)),
-        "nzL1": float(np.abs(exact.mean(axis=0) - coarse.mean(axis=0)).sum() * step),
-        "meanShift": float(np.abs(((exact - coarse) * GRID).sum(axis=1) * step).mean()),
+        "packed": len(given),
+        "unlikeRule": sum(ours != ruled for ours, ruled in zip(given, _packed_plainly(pdf, ids))),
+        "loss": _loss(pdf, given),
+        "lossOfQp": _loss(pdf, [row.tobytes() for row in theirs]),
+    }
+
+
+def same_rows(*paths: str) -> dict[str, bool]:
+    """Whether two estimates left the same, by output; what is said of the configuration, and slices of the file, aside."""
+    import h5py
+
+    ours, theirs = paths[: len(paths) // 2], paths[len(paths) // 2 :]
+    found = {}
+    for one, other in zip(ours, theirs):
+        if one.endswith(".hdf5"):
+            with h5py.File(one) as first, h5py.File(other) as second:
+                names = [f"{group}/{name}" for group in first for name in first[group]]
+                same = all(first[name][()].tobytes() == second[name][()].tobytes() for name in names)
+                found[Path(one).stem] = same and set(first["data"]) == set(second["data"]) and len(names) > 2
+        else:
+            found[Path(one).stem] = pq.read_table(one).equals(pq.read_table(other))
+    return found
+
+
+def _loss(pdf: NDArray[np.float64], packed: list[bytes]) -> dict[str, float]:
+    """W1 in redshift (median and 99 %), L1 of the stacked N(z), shift of the mean redshift, of p(z) scaled to 1; and what
+    the bytes take in a file like the worker's."""
+    coarse = np.frombuffer(b"".join(packed), np.uint8).reshape(pdf.shape).astype("f8")
+    step = GRID[1] - GRID[0]
+    error = np.subtract(*(values / np.trapezoid(values, GRID, axis=1)[:, None] for values in (coarse, pdf)))
+    w1 = np.abs(np.cumsum(error, axis=1)).sum(axis=1) * step * step
+    file = pa.BufferOutputStream()
+    pq.write_table(pa.table({"pz": pa.array(packed, pa.binary())}), file, compression="zstd", use_dictionary=False)
+    return {
+        "w1Median": float(np.median(w1)),
+        "w1Most": float(np.quantile(w1, 0.99)),
+        "nzL1": float(np.abs(error.mean(axis=0)).sum() * step),
+        "meanShift": float(np.abs((error * GRID).sum(axis=1) * step).mean()),
+        "bytesPerObject": file.tell() / len(packed),
     }
 
 
@@ -499,6 +545,99 @@ def same_quantiles() -> dict[str, bool]:
         theirs = qp.Ensemble(qp.interp, data={"xvals": GRID, "yvals": pdf}).ppf(shares)
         ours = quantiles(pdf, GRID, shares)
         found[name] = np.asarray(theirs).reshape(ours.shape).tobytes() == ours.tobytes()
+    return found
+
+
+_SPREAD_IDS = 4096
+
+
+def packing() -> dict[str, Any]:
+    """What packing does to p(z) of all shapes under ids of all kinds, by shape: rows that are not as the rule says,
+    points that are neither rounded up nor down, zeros that are not zero, peaks that are not 255, the largest error of the
+    sum over any interval in steps, and whether slices and order leave the bytes alone."""
+    from ponte_rail.packing import pack
+
+    random, n = np.random.default_rng(12), 300
+    centres, widths = random.uniform(-0.2, 3.2, (n, 2, 1)), random.uniform(0.004, 0.8, (n, 2, 1))
+    smooth = np.exp(-0.5 * ((GRID - centres) / widths) ** 2).sum(axis=1)
+    noise = random.random((n, len(GRID)))
+    whole = np.floor(noise * 256)
+    whole[:, 150] = 255
+    shapes = {
+        "two peaks": smooth,
+        "long tails": 1 / (1 + ((GRID - centres[:, 0]) / widths[:, 0]) ** 2),
+        "one point": np.eye(len(GRID))[np.arange(n)],
+        "noise with gaps": np.where(random.random((n, len(GRID))) < 0.9, 0.0, noise),
+        "all at the peak": np.repeat(random.uniform(1e-3, 300, (n, 1)), len(GRID), axis=1),
+        "whole bytes": whole / 255 * random.uniform(1e-3, 300, (n, 1)),
+        "of tiny values": smooth * 1e-300,
+        "of huge values": smooth * 1e300,
+    }
+    ids = random.integers(-(2**63), 2**63, n, dtype=np.int64)
+    ids[:5] = [0, 1, -1, -(2**63), 2**63 - 1]
+    order = random.permutation(n)
+    found: dict[str, Any] = {}
+    for name, pdf in shapes.items():
+        packed, peaks = pack(pdf, np.ones(n, np.bool_), ids)
+        bytes_ = np.frombuffer(b"".join(packed), np.uint8).reshape(pdf.shape).astype("f8")
+        exact = 255 * (pdf / pdf.max(axis=1)[:, None])
+        runs = np.cumsum(np.pad(bytes_ - exact, ((0, 0), (1, 0))), axis=1)
+        # 255 p / peak in doubles is off by some 1e-14: a whole number may come out just beside itself.
+        inside = (bytes_ >= np.floor(exact - 1e-12)) & (bytes_ <= np.ceil(exact + 1e-12))
+        slices = [pack(pdf[rows], np.ones(len(rows), np.bool_), ids[rows])[0] for rows in np.array_split(order, 7)]
+        found[name] = {
+            "unlikeRule": sum(ours != ruled for ours, ruled in zip(packed, _packed_plainly(pdf, ids))),
+            "farther": int((~inside).sum()),
+            "zerosLost": int((bytes_[pdf == 0] != 0).sum()),
+            "peaksLost": int((bytes_[pdf == pdf.max(axis=1)[:, None]] != 255).sum()),
+            "interval": float((runs.max(axis=1) - runs.min(axis=1)).max()),
+            "sameInSlices": [each for part in slices for each in part] == [packed[row] for row in order],
+            "samePeaks": bool(np.array_equal(peaks, pdf.max(axis=1).astype("f4"))),
+        }
+    return found
+
+
+def packing_leaves_out() -> dict[str, Any]:
+    """p(z) that are not to be packed, between others: what they leave, and whether the others notice."""
+    from ponte_rail.packing import pack
+
+    sound = np.exp(-0.5 * ((GRID - np.linspace(0.2, 2.8, 4)[:, None]) / 0.3) ** 2)
+    bad = np.stack([np.full_like(GRID, np.nan), np.zeros_like(GRID), -sound[0]])
+    pdf, usable = np.concatenate([sound[:2], bad, sound[2:]]), np.array([True] * 2 + [False] * 3 + [True] * 2)
+    ids = np.arange(7)
+    packed, peaks = pack(pdf, usable, ids)
+    alone, _ = pack(sound, np.ones(4, np.bool_), ids[usable])
+    nothing, no_peaks = pack(bad, np.zeros(3, np.bool_), ids[:3])
+    return {
+        "packed": [each is not None for each in packed],
+        "peaks": np.isfinite(peaks).tolist(),
+        "sameOthers": [each for each in packed if each is not None] == alone,
+        "nothing": nothing == [None] * 3 and bool(np.isnan(no_peaks).all()),
+        "noRows": pack(np.empty((0, 301)), np.empty(0, np.bool_), np.empty(0, np.int64))[0] == [],
+    }
+
+
+def packing_is_even() -> dict[str, float]:
+    """By how ids follow each other: the largest difference, in steps of a byte, between the mean of 4,096 packed p(z), all
+    alike, and the p(z) itself."""
+    from ponte_rail.packing import pack
+
+    pdf = 1 / (1 + ((GRID - 0.7) / 0.05) ** 2)
+    count = np.arange(_SPREAD_IDS, dtype=np.int64)
+    random = np.random.default_rng(13)
+    kinds = {
+        "one after the other": count,
+        "below zero": -count,
+        "far apart": count * 2**40,
+        "tract, patch and number": 3 * 2**60 + count // 64 * 2**30 + count % 64 * 37,
+        "every thousandth": 10**18 + count * 1000,
+        "at random": random.integers(-(2**63), 2**63, _SPREAD_IDS, dtype=np.int64),
+    }
+    found = {}
+    for name, ids in kinds.items():
+        packed, _ = pack(np.tile(pdf, (_SPREAD_IDS, 1)), np.ones(_SPREAD_IDS, np.bool_), ids)
+        mean = np.frombuffer(b"".join(packed), np.uint8).reshape(_SPREAD_IDS, -1).mean(axis=0)
+        found[name] = float(np.abs(mean - 255 * pdf / pdf.max()).max())
     return found
 
 

@@ -121,7 +121,7 @@ class Work:
                 estimated = np.isfinite(points["z_mode"])
                 if not self.task.pdf:
                     flags[part.rows][estimated] |= Flag.PDF_LEFT_OUT
-                packed, peaks = pack(part.pdf, estimated & self.task.pdf)
+                packed, peaks = pack(part.pdf, estimated & self.task.pdf, sample.object_id[part.rows])
                 compute += clock.lap()
                 writer.write_batch(pdf_batch(schema, sample.object_id[part.rows], packed, peaks))
                 if archive is not None:
