@@ -1,10 +1,12 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
 import { openCloud } from '#cli/context.ts';
 import { readModel, releaseParts } from '#core/campaign-book.ts';
+import { PACKET } from '#core/hats/layout.ts';
+import { packetSchema } from '#core/hats/packet.ts';
 import { jobResultSchema } from '#core/job.ts';
 import { estimateRowKey, estimateRowSchema } from '#core/work.ts';
 import { DEMO_RELEASE, type DemoResult } from '#local/demo.ts';
@@ -30,10 +32,13 @@ export async function expectWholeTable({ report, folder, data }: DemoResult): Pr
 
   const verified = await verifyCatalogue({ folder, expectedRows: rows });
   expect(verified.findings).toEqual([]);
+  expect(verified.notes).toEqual([]);
   expect(verified.sound).toBe(true);
   const seen = await runChecker('test/lsdb/check_catalogue.py', folder, '--expected-rows', String(rows));
   const checked = z.looseObject({ rows: z.number() }).parse(JSON.parse(seen.trim().split('\n').at(-1) ?? ''));
   expect(checked.rows).toBe(rows);
+  const { algorithms } = packetSchema.parse(JSON.parse(await readFile(join(folder, PACKET), 'utf8')));
+  expect(algorithms.filter(({ configuration }) => configuration === null)).toEqual([]);
   const parts = await runChecker('test/lsdb/check_parts.py', folder);
   log(parts.trim().split('\n').at(-1) ?? '');
 }
