@@ -5,7 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
 import { otherWording, PART_DAMAGES } from './parts-damage.ts';
 import { patchedSky } from './patched-sky.ts';
-import { buildCatalogue, type SyntheticCatalogue, writeParts } from './synthetic-catalogue.ts';
+import {
+  buildCatalogue,
+  CATALOGUE,
+  FOLDERS,
+  type SyntheticCatalogue,
+  sealWhole,
+  writeParts,
+} from './synthetic-catalogue.ts';
 
 let folder: string;
 let intact: SyntheticCatalogue;
@@ -25,9 +32,11 @@ test('an intact collection with margin, index and p(z) is sound', async () => {
   expect(report.notes).toEqual([]);
 });
 
-test('documents of another wording are no damage, and the report says what was not compared', async () => {
+test('a delivery of before is sound: of another wording, which the report says, and without thumbnails', async () => {
   const other = join(folder, 'other-wording');
   await cp(intact.folder, other, { recursive: true });
+  for (const catalogue of [CATALOGUE, FOLDERS.posterior]) await rm(join(other, catalogue, 'data_thumbnail.parquet'));
+  await sealWhole(other, { rows: intact.rows });
   await otherWording({ ...intact, folder: other });
 
   const report = await verifyCatalogue({ folder: other });
