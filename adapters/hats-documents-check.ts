@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { checkPacket } from '#adapters/hats-packet-check.ts';
-import type { PrimaryCatalogue } from '#adapters/hats-part-comparison.ts';
 import { unexpectedColumn } from '#adapters/hats-row-check.ts';
+import type { PrimaryCatalogue } from '#adapters/hats-structure-check.ts';
 import { photozColumns } from '#core/hats/columns.ts';
 import { felisFacts, felisYaml } from '#core/hats/felis.ts';
 import { ingestManifest } from '#core/hats/ingest-manifest.ts';
@@ -17,13 +15,13 @@ import type { Findings } from '#core/hats/verdict.ts';
 export async function checkDocuments(
   primary: PrimaryCatalogue,
   manifest: Manifest | null,
-  present: readonly string[],
+  present: ReadonlyMap<string, number>,
   findings: Findings,
 ): Promise<void> {
   const textsVersion = await checkPacket(primary, manifest, present, findings);
-  if (present.includes(FELIS_SCHEMA)) await checkFelis(primary, textsVersion, findings);
-  if (present.includes(INGEST_MANIFEST) && manifest !== null) {
-    const text = await readFile(join(primary.root, INGEST_MANIFEST), 'utf8');
+  if (present.has(FELIS_SCHEMA)) await checkFelis(primary, textsVersion, findings);
+  if (present.has(INGEST_MANIFEST) && manifest !== null) {
+    const text = (await primary.source.bytes(INGEST_MANIFEST))?.toString('utf8') ?? '';
     if (text === ingestOf(primary, manifest, text)) return;
     const sentence = 'Made anew from the leaves of the catalogue and the digests of the manifest it is another text.';
     findings.add('INGEST_DIFFERS', INGEST_MANIFEST, sentence);
@@ -32,11 +30,11 @@ export async function checkDocuments(
 
 /** The text where its wording is this version's; otherwise the columns in it, their types and their order. */
 async function checkFelis(
-  { root, shape }: PrimaryCatalogue,
+  { source, shape }: PrimaryCatalogue,
   textsVersion: number | null,
   findings: Findings,
 ): Promise<void> {
-  const yaml = await readFile(join(root, FELIS_SCHEMA), 'utf8');
+  const yaml = (await source.bytes(FELIS_SCHEMA))?.toString('utf8') ?? '';
   const differs = (sentence: string) => findings.add('SCHEMA_DIFFERS', FELIS_SCHEMA, sentence);
   if (textsVersion === TEXTS_VERSION) {
     const facts = felisFacts(yaml);

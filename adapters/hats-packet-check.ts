@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { PrimaryCatalogue } from '#adapters/hats-part-comparison.ts';
+import type { CollectionSource } from '#adapters/collection-source.ts';
+import type { PrimaryCatalogue } from '#adapters/hats-structure-check.ts';
 import { APPROVED_REPORT, DELIVERY_NOTE, DOCUMENTATION, PACKET } from '#core/hats/layout.ts';
 import type { Manifest } from '#core/hats/manifest.ts';
 import { type AnyPacket, anyPacketSchema, contentsOf, packetSchema } from '#core/hats/packet.ts';
@@ -17,12 +16,12 @@ import type { Findings } from '#core/hats/verdict.ts';
 export async function checkPacket(
   primary: PrimaryCatalogue,
   manifest: Manifest | null,
-  present: readonly string[],
+  present: ReadonlyMap<string, number>,
   findings: Findings,
 ): Promise<number | null> {
-  if (![PACKET, DOCUMENTATION, DELIVERY_NOTE].some((path) => present.includes(path))) return null;
+  if (![PACKET, DOCUMENTATION, DELIVERY_NOTE].some((path) => present.has(path))) return null;
   const differs = (path: string, sentence: string) => findings.add('PACKET_DIFFERS', path, sentence);
-  const json = await jsonOf(primary.root, PACKET);
+  const json = await jsonOf(primary.source, PACKET);
   const facts = anyPacketSchema.safeParse(json).data;
   if (!facts) {
     differs(PACKET, 'It is missing, or without the facts of every packet, so no document can be compared.');
@@ -31,7 +30,7 @@ export async function checkPacket(
   for (const sentence of untrue(facts, primary, manifest)) differs(PACKET, sentence);
   if (facts.textsVersion !== TEXTS_VERSION) {
     for (const path of [DOCUMENTATION, DELIVERY_NOTE]) {
-      if (!present.includes(path)) differs(path, 'It is missing beside the facts that it is made from.');
+      if (!present.has(path)) differs(path, 'It is missing beside the facts that it is made from.');
     }
     const text = `The wording of the documents is version ${facts.textsVersion}, and this verifier knows version ${TEXTS_VERSION}: their sentences were not compared, the facts and the digests were.`;
     findings.note(PACKET, text);
@@ -41,7 +40,7 @@ export async function checkPacket(
   if (!packet) differs(PACKET, 'It says this version of the wording and has other facts than that takes.');
   const documents = packet ? packetDocuments(packet, primary.shape) : {};
   for (const [path, text] of Object.entries(documents)) {
-    if ((await textOf(primary.root, path)) === text) continue;
+    if ((await textOf(primary.source, path)) === text) continue;
     differs(path, `Made anew from ${PACKET} and the columns of the catalogue it is another text.`);
   }
   return facts.textsVersion;
@@ -77,11 +76,11 @@ function untrue(
   ];
 }
 
-const textOf = (root: string, path: string) => readFile(join(root, path), 'utf8').catch(() => null);
+const textOf = async (source: CollectionSource, path: string) => (await source.bytes(path))?.toString('utf8') ?? null;
 
-async function jsonOf(root: string, path: string): Promise<unknown> {
+async function jsonOf(source: CollectionSource, path: string): Promise<unknown> {
   try {
-    return JSON.parse((await textOf(root, path)) ?? '');
+    return JSON.parse((await textOf(source, path)) ?? '');
   } catch {
     return null;
   }

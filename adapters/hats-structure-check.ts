@@ -1,9 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { CollectionSource } from '#adapters/collection-source.ts';
+import { checkMetadata } from '#adapters/hats-metadata-check.ts';
+import type { OutlinedCollection } from '#adapters/hats-outline.ts';
 import { readFooter } from '#adapters/parquet-footer.ts';
 import type { Digest } from '#core/digest.ts';
-import { type LeafFacts, metadataFiles, partitionInfoFile } from '#core/hats/catalogue-files.ts';
-import { type Footer, schemaDigest } from '#core/hats/footer.ts';
+import { partitionInfoFile } from '#core/hats/catalogue-files.ts';
+import type { TableShape } from '#core/hats/columns.ts';
+import { commonMetadataFile, type Footer } from '#core/hats/footer.ts';
 import {
   COMMON_METADATA,
   inSkyOrder,
@@ -11,135 +13,158 @@ import {
   METADATA,
   PARTITION_INFO,
   PROPERTIES_NAMES,
-  pixelOfLeafPath,
 } from '#core/hats/layout.ts';
-import { type PartKind, partLeafPath, pixelOfIndexPart } from '#core/hats/parts.ts';
-import { type Properties, parseProperties } from '#core/hats/properties.ts';
+import { belongsTo, type PartKind, partLeafPath } from '#core/hats/parts.ts';
+import type { Properties } from '#core/hats/properties.ts';
 import type { Findings } from '#core/hats/verdict.ts';
+import { footerOf, type NamedFooter, type PartitionRecord } from '#core/hats/verification.ts';
 import { indexRange, type Pixel } from '#core/healpix.ts';
 
 /** A leaf whose frame and schema are as they should be; `path` is relative to the catalogue's folder. */
-export interface SoundLeaf extends LeafFacts {
+export interface SoundLeaf extends Pixel {
   readonly path: string;
+  readonly footer: NamedFooter;
+  readonly record: PartitionRecord;
 }
 
 export interface CatalogueStructure {
+  readonly folder: string;
   /** In sky order. */
   readonly leaves: readonly SoundLeaf[];
-  /** Key-value metadata that those leaves share. */
-  readonly keyValues: ReadonlyMap<string, string>;
+  /** Of one of those leaves; null where there is none. */
+  readonly footer: Footer | null;
   /** By all footers that could be read. */
   readonly rows: number;
 }
 
-/** Reads one of a collection's text files; null when it is not there. */
-export async function readProperties(path: string): Promise<Properties | null> {
-  const bytes = await readOrNull(path);
-  return bytes === null ? null : parseProperties(bytes.toString('utf8'));
+/** The catalogue that the parts belong to, as far as it could be read. */
+export interface PrimaryCatalogue {
+  readonly source: CollectionSource;
+  /** Its name, and its folder inside the collection. */
+  readonly catalogue: string;
+  readonly collection: string;
+  readonly shape: TableShape;
+  readonly leaves: readonly SoundLeaf[];
 }
 
-/** The catalogue's properties, if both copies are there and equal, or the one that is there. */
-export async function checkProperties(root: string, catalogue: string, findings: Findings): Promise<Properties | null> {
-  const copies = await Promise.all(PROPERTIES_NAMES.map((name) => readOrNull(join(root, catalogue, name))));
-  const [one, other] = copies;
-  if (!one || !other || !one.equals(other)) {
-    const where = `${catalogue}/${PROPERTIES_NAMES[0]}`;
-    findings.add('PROPERTIES_DIFFER', where, `It and ${PROPERTIES_NAMES[1]} must both be there and be equal.`);
+/** Both copies of a catalogue's properties must be there and be equal. */
+export async function checkCopies(source: CollectionSource, folder: string, findings: Findings): Promise<void> {
+  const [one, other] = await Promise.all(PROPERTIES_NAMES.map((name) => source.bytes(`${folder}/${name}`)));
+  if (one && other && one.equals(other)) return;
+  const text = `It and ${PROPERTIES_NAMES[1]} must both be there and be equal.`;
+  findings.add('PROPERTIES_DIFFER', `${folder}/${PROPERTIES_NAMES[0]}`, text);
+}
+
+export function checkDeclaredRows(folder: string, properties: Properties, rows: number, findings: Findings): void {
+  if (properties.hats_nrows === String(rows)) return;
+  const text = `hats_nrows is ${properties.hats_nrows ?? 'missing'}, the leaves hold ${rows} rows.`;
+  findings.add('ROWS_DECLARED', `${folder}/properties`, text);
+}
+
+/** No reader looks at other files than these. */
+export function refuseStrays(
+  files: ReadonlyMap<string, number>,
+  kind: PartKind,
+  folder: string,
+  findings: Findings,
+): void {
+  for (const path of files.keys()) {
+    if (!path.startsWith(`${folder}/`) || belongsTo(kind, path.slice(folder.length + 1))) continue;
+    findings.add('FILE_STRAY', path, 'No reader of the catalogue knows this file.');
   }
-  const present = one ?? other;
-  return present ? parseProperties(present.toString('utf8')) : null;
 }
 
 /**
- * Looks at every leaf's frame and footer, and compares the files made from the footers byte for byte with what they
- * should be. Reads no rows.
- *
- * @param present paths below the catalogue's folder.
+ * Compares what the records say of one catalogue's leaves with each other, and the files made from their footers byte
+ * for byte with what they should be.
  */
 export async function checkStructure(
-  root: string,
-  catalogue: string,
-  present: readonly string[],
+  { source, files }: OutlinedCollection,
+  kind: PartKind,
+  folder: string,
+  records: readonly PartitionRecord[],
   findings: Findings,
-  onLeaf: (done: number, total: number) => void,
-  kind: PartKind = 'object',
 ): Promise<CatalogueStructure> {
-  const pixelOf = kind === 'index' ? pixelOfIndexPart : pixelOfLeafPath;
-  const pixels = present.flatMap((path) => pixelOf(path) ?? []).sort(inSkyOrder);
-  checkPixels(catalogue, pixels, findings);
+  const there = records.filter((record) => record.files[kind] !== undefined).sort(inSkyOrder);
+  checkPixels(folder, there, findings);
   if (kind !== 'index') {
-    await checkSame(root, catalogue, PARTITION_INFO, partitionInfoFile(pixels).bytes, 'PARTITIONS_LISTED', findings);
+    await checkSame(source, folder, PARTITION_INFO, partitionInfoFile(there).bytes, 'PARTITIONS_LISTED', findings);
   }
+  const all: SoundLeaf[] = [];
+  for (const record of there) {
+    const footer = footerOf(record, kind);
+    const { order, pixel } = record;
+    const path = partLeafPath(kind, record);
+    if (footer) all.push({ order, pixel, path, footer, record });
+    else findings.add('LEAF_FRAME', `${folder}/${path}`, sentence(defectOf(record, kind)));
+  }
+  const leaves = ofMostLeaves(all, folder, findings);
+  const footer = await footerOfLeaf(source, folder, leaves[0]);
+  if (footer) {
+    const common = commonMetadataFile(footer);
+    await checkSame(source, folder, COMMON_METADATA, common, 'COMMON_METADATA_DIFFERS', findings);
+    // Without it hats cannot use an index at all.
+    const expected = kind === 'index' || files.has(`${folder}/${METADATA}`);
+    if (expected) await checkMetadata(source, folder, files, footer, all, findings);
+  }
+  return { folder, leaves, footer, rows: all.reduce((sum, leaf) => sum + leaf.footer.rows, 0) };
+}
 
-  // Without it hats cannot use an index at all.
-  const keepRowGroups = kind === 'index' || present.includes(METADATA);
-  const schemas = new Map<Digest, { readonly footer: Footer; readonly leaves: SoundLeaf[] }>();
-  for (const [index, pixel] of pixels.entries()) {
-    const path = partLeafPath(kind, pixel);
-    const reading = await readFooter(join(root, catalogue, path));
-    if (reading.kind === 'defect') findings.add('LEAF_FRAME', `${catalogue}/${path}`, `${sentence(reading.detail)}`);
-    else {
-      const { footer, sizeBytes } = reading;
-      const schema = schemas.get(schemaDigest(footer)) ?? { footer, leaves: [] };
-      schemas.set(schemaDigest(footer), schema);
-      const kept = { rows: footer.rows, rowGroups: keepRowGroups ? footer.rowGroups : [] };
-      schema.leaves.push({ ...pixel, path, sizeBytes, footer: kept });
-    }
-    onLeaf(index + 1, pixels.length);
+/** What most leaves have is the schema; the others are damaged, even if one of them comes first. */
+function ofMostLeaves(all: readonly SoundLeaf[], folder: string, findings: Findings): readonly SoundLeaf[] {
+  const schemas = new Map<Digest, SoundLeaf[]>();
+  for (const leaf of all) {
+    const alike = schemas.get(leaf.footer.schema) ?? [];
+    schemas.set(leaf.footer.schema, alike);
+    alike.push(leaf);
   }
-  // What most leaves have is the schema; the others are damaged, even if one of them comes first.
-  const [main, ...others] = [...schemas.values()].sort((a, b) => b.leaves.length - a.leaves.length);
-  for (const { path } of others.flatMap(({ leaves }) => leaves)) {
+  const [main = [], ...others] = [...schemas.values()].sort((a, b) => b.length - a.length);
+  for (const { path } of others.flat()) {
     const text = 'Its columns, types or metadata are not those of most leaves.';
-    findings.add('LEAF_SCHEMA', `${catalogue}/${path}`, text);
+    findings.add('LEAF_SCHEMA', `${folder}/${path}`, text);
   }
-  if (!main) return { leaves: [], keyValues: new Map(), rows: 0 };
+  return main;
+}
 
-  const all = [...schemas.values()].flatMap(({ leaves }) => leaves).sort(inSkyOrder);
-  for (const { path, bytes } of metadataFiles(main.footer, keepRowGroups ? all : null, kind)) {
-    const code = path === COMMON_METADATA ? 'COMMON_METADATA_DIFFERS' : 'METADATA_DIFFERS';
-    await checkSame(root, catalogue, path, bytes, code, findings);
-  }
-  return {
-    leaves: main.leaves,
-    keyValues: main.footer.keyValues,
-    rows: all.reduce((sum, { footer }) => sum + footer.rows, 0),
-  };
+async function footerOfLeaf(
+  source: CollectionSource,
+  folder: string,
+  leaf: SoundLeaf | undefined,
+): Promise<Footer | null> {
+  if (!leaf) return null;
+  const reading = await source.withFile(`${folder}/${leaf.path}`, null, ({ path }) => readFooter(path));
+  return reading.kind === 'footer' ? reading.footer : null;
 }
 
 /** Compares a file with the bytes that it should have. */
 export async function checkSame(
-  root: string,
-  catalogue: string,
+  source: CollectionSource,
+  folder: string,
   path: string,
   expected: Uint8Array,
-  code: 'PARTITIONS_LISTED' | 'METADATA_DIFFERS' | 'COMMON_METADATA_DIFFERS' | 'MAP_DIFFERS' | 'LINK_DIFFERS',
+  code: 'PARTITIONS_LISTED' | 'COMMON_METADATA_DIFFERS' | 'MAP_DIFFERS' | 'LINK_DIFFERS',
   findings: Findings,
 ): Promise<void> {
-  const actual = await readOrNull(join(root, catalogue, path));
+  const name = folder === '' ? path : `${folder}/${path}`;
+  const actual = await source.bytes(name);
   if (actual?.equals(expected)) return;
   const found = actual === null ? 'It is not there' : `It has ${actual.length} bytes`;
-  findings.add(code, `${catalogue}/${path}`, `${found}; made anew it has ${expected.length} others.`);
+  findings.add(code, name, `${found}; made anew it has ${expected.length} others.`);
 }
 
-function checkPixels(catalogue: string, pixels: readonly Pixel[], findings: Findings): void {
+function checkPixels(folder: string, pixels: readonly Pixel[], findings: Findings): void {
   for (const [index, pixel] of pixels.entries()) {
     const before = pixels[index - 1];
     if (before && indexRange(before).to > indexRange(pixel).from) {
       const text = `Its pixel lies inside that of ${leafPath(before)}.`;
-      findings.add('PARTITIONS_OVERLAP', `${catalogue}/${leafPath(pixel)}`, text);
+      findings.add('PARTITIONS_OVERLAP', `${folder}/${leafPath(pixel)}`, text);
     }
   }
 }
 
-/** Null when there is no such file. */
-export async function readOrNull(path: string): Promise<Buffer | null> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  }
+function defectOf(record: PartitionRecord, kind: PartKind): string {
+  const footer = record.files[kind]?.footer;
+  return footer && 'defect' in footer ? footer.defect : 'it has no footer';
 }
 
 function sentence(detail: string): string {

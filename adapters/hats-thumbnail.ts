@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type Database, withDatabase } from '#adapters/duckdb.ts';
 import type { ShownTail, Tails } from '#adapters/hats-leaf-tails.ts';
+import { type Digest, sha256 } from '#core/digest.ts';
 import type { CatalogueFile } from '#core/hats/catalogue-files.ts';
 import type { PhotozColumn } from '#core/hats/columns.ts';
 import type { Footer } from '#core/hats/footer.ts';
@@ -28,6 +29,9 @@ export async function readFirstRow(
   if (row === undefined) throw new RangeError(`${path} has no row`);
   return row;
 }
+
+/** Two are equal when their rows are. */
+export const rowDigest = (row: ThumbnailRow): Digest => sha256(JSON.stringify(row));
 
 export interface ShownRow extends Pixel {
   readonly thumbnail: ThumbnailRow;

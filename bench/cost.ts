@@ -58,7 +58,11 @@ async function verifyWithoutSamples(cloud: Cloud, folder: string, say: (line: st
   if (!delivery) throw new Error('nothing was delivered');
   await fetchDelivery(cloud, delivery.delivery, folder);
   const before = process.cpuUsage();
-  const report = await verifyCatalogue({ folder, marginSamples: 0, database: { threads: 1, memoryLimit: '900MiB' } });
+  const report = await verifyCatalogue({
+    source: folder,
+    marginSamples: 0,
+    database: { threads: 1, memoryLimit: '900MiB' },
+  });
   const { user, system } = process.cpuUsage(before);
   say(`verified ${report.rows} rows in ${((user + system) / 1e6).toFixed(1)} s of processor time`);
   if (!report.sound) throw new Error('the delivery is unsound');

@@ -5,7 +5,7 @@ import type { ObjectRef } from '#core/job.ts';
 import type { ObjectStore } from '#core/ports.ts';
 
 /** Reads a text by reference, checked against its digest. @throws {TransientError} `DIGEST_MISMATCH`. */
-export async function readText(store: ObjectStore, ref: ObjectRef): Promise<string> {
+export async function readText(store: Pick<ObjectStore, 'getBytes'>, ref: ObjectRef): Promise<string> {
   const bytes = await store.getBytes(ref.key);
   if (!bytes || sha256(bytes) !== ref.sha256) {
     throw new TransientError(`the document ${ref.key} is ${bytes ? 'not the one referred to' : 'missing'}`, {
@@ -20,7 +20,11 @@ export async function readText(store: ObjectStore, ref: ObjectRef): Promise<stri
  * Reads a JSON document by reference, checked against its digest and its schema.
  * @throws {TransientError} `DIGEST_MISMATCH`, and {InvariantError} when it is not of the schema.
  */
-export async function readDocument<T>(store: ObjectStore, ref: ObjectRef, schema: z.ZodType<T>): Promise<T> {
+export async function readDocument<T>(
+  store: Pick<ObjectStore, 'getBytes'>,
+  ref: ObjectRef,
+  schema: z.ZodType<T>,
+): Promise<T> {
   const parsed = schema.safeParse(JSON.parse(await readText(store, ref)));
   if (parsed.success) return parsed.data;
   throw new InvariantError(`the document ${ref.key} is not what this version writes`, {
@@ -30,6 +34,10 @@ export async function readDocument<T>(store: ObjectStore, ref: ObjectRef, schema
   });
 }
 
-export function writeDocument(store: ObjectStore, key: string, document: unknown): Promise<ObjectRef> {
+export function writeDocument(
+  store: Pick<ObjectStore, 'putBytes'>,
+  key: string,
+  document: unknown,
+): Promise<ObjectRef> {
   return store.putBytes(key, new TextEncoder().encode(`${JSON.stringify(document)}\n`), 'application/json');
 }

@@ -15,6 +15,15 @@ export interface CampaignFunctionsProps {
   readonly furtherDelivery: FurtherDelivery;
 }
 
+/** The steps of a verification (functions/verification.ts). */
+export interface VerificationFunctions {
+  readonly planVerification: PonteFunction;
+  readonly verifyPartition: PonteFunction;
+  readonly planIdRanges: PonteFunction;
+  readonly verifyIdRange: PonteFunction;
+  readonly verifyCatalogue: PonteFunction;
+}
+
 /** The functions of a campaign, each with no more of the table and the buckets than it needs. */
 export class CampaignFunctions extends Construct {
   readonly planCampaign: PonteFunction;
@@ -25,7 +34,7 @@ export class CampaignFunctions extends Construct {
   readonly planPartitions: PonteFunction;
   readonly packPartition: PonteFunction;
   readonly finishCatalogue: PonteFunction;
-  readonly verifyCatalogue: PonteFunction;
+  readonly verification: VerificationFunctions;
   readonly deliver: PonteFunction;
   readonly failCampaign: PonteFunction;
   readonly #props: CampaignFunctionsProps;
@@ -44,7 +53,13 @@ export class CampaignFunctions extends Construct {
     this.planPartitions = this.#function('PlanPartitionsFunction', 'plan-partitions', { ...long, memoryMb: 2048 });
     this.packPartition = this.#function('PackPartitionFunction', 'pack-partition', withDisk);
     this.finishCatalogue = this.#function('FinishCatalogueFunction', 'finish-catalogue', withDisk);
-    this.verifyCatalogue = this.#function('VerifyCatalogueFunction', 'verify-catalogue', withDisk);
+    this.verification = {
+      planVerification: this.#function('PlanVerificationFunction', 'plan-verification', { ...long, memoryMb: 2048 }),
+      verifyPartition: this.#function('VerifyPartitionFunction', 'verify-partition', withDisk),
+      planIdRanges: this.#function('PlanIdRangesFunction', 'plan-id-ranges', { ...long, memoryMb: 2048 }),
+      verifyIdRange: this.#function('VerifyIdRangeFunction', 'verify-id-range', withDisk),
+      verifyCatalogue: this.#function('VerifyCatalogueFunction', 'verify-catalogue', withDisk),
+    };
     this.deliver = this.#function('DeliverFunction', 'deliver', long);
     this.failCampaign = this.#function('FailCampaign', 'fail-campaign');
 
@@ -60,7 +75,11 @@ export class CampaignFunctions extends Construct {
     allowPut(this.packPartition, lake, 'catalogues/*');
     allowRead(this.finishCatalogue, lake, 'campaigns/*', 'catalogues/*');
     allowPut(this.finishCatalogue, lake, 'catalogues/*');
-    allowRead(this.verifyCatalogue, lake, 'campaigns/*', 'catalogues/*');
+    const { planVerification, verifyPartition, planIdRanges, verifyIdRange } = this.verification;
+    for (const step of Object.values(this.verification)) allowRead(step, lake, 'campaigns/*', 'catalogues/*');
+    allowPut(planVerification, lake, 'campaigns/*');
+    allowPut(planIdRanges, lake, 'campaigns/*', 'catalogues/*');
+    for (const step of [verifyPartition, verifyIdRange]) allowPut(step, lake, 'catalogues/*');
     allowRead(this.deliver, lake, 'campaigns/*', 'catalogues/*');
     allowRead(this.deliver, delivery, '*');
     allowPut(this.deliver, delivery, '*');

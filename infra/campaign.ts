@@ -30,6 +30,7 @@ import { lambdaStep } from '#infra/lambda-step.ts';
 import { machineLogs } from '#infra/machine-logs.ts';
 import { QueuePair } from '#infra/queues.ts';
 import type { Storage } from '#infra/storage.ts';
+import { verificationChain } from '#infra/verification-chain.ts';
 
 export interface CampaignProps {
   readonly code: FunctionCode;
@@ -139,7 +140,7 @@ export class Campaign extends Construct {
   }
 
   #pack(): IChainable {
-    const { planPartitions, packPartition, finishCatalogue, verifyCatalogue } = this.#functions;
+    const { planPartitions, packPartition, finishCatalogue } = this.#functions;
     const campaign = TaskInput.fromObject({ campaign: JsonPath.stringAt('$.campaign') });
     const catalogue = TaskInput.fromObject({
       campaign: JsonPath.stringAt('$.campaign'),
@@ -163,9 +164,12 @@ export class Campaign extends Construct {
         lambdaStep(this, 'FinishCatalogue', { lambdaFunction: finishCatalogue, payload: catalogue, ...keepNothing }),
       )
       .next(
-        lambdaStep(this, 'VerifyCatalogue', { lambdaFunction: verifyCatalogue, payload: catalogue, ...keepNothing }),
-      )
-      .next(this.#deliver(catalogue));
+        verificationChain(this, {
+          functions: this.#functions.verification,
+          map: (id, keyPath) => this.#map(id, keyPath, PARTITIONS_AT_ONCE),
+          onFailure: (of) => this.#recordFailure(of),
+        }).next(this.#deliver(catalogue)),
+      );
   }
 
   /** Called again until all is there: a catalogue may take longer than a function may. */

@@ -18,7 +18,10 @@ const LIGHT_TOO = [
   'fail-delivery',
 ] as const;
 /** The functions that query files with DuckDB, and so carry its native library. */
-const WITH_DUCKDB = ['inspect', 'pack-partition', 'finish-catalogue', 'verify-catalogue'] as const;
+const WITH_DUCKDB = [
+  ...(['inspect', 'pack-partition', 'finish-catalogue'] as const),
+  ...(['plan-verification', 'verify-partition', 'plan-id-ranges', 'verify-id-range', 'verify-catalogue'] as const),
+] as const;
 
 export type FunctionName = (typeof LIGHT)[number] | (typeof LIGHT_TOO)[number] | (typeof WITH_DUCKDB)[number];
 

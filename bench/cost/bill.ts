@@ -7,7 +7,7 @@ export interface Phase {
   readonly lines: readonly Counted[];
 }
 
-const VERIFY = 'CampaignFunctionsVerifyCatalogue';
+const VERIFY = 'CampaignFunctionsVerifyPartition';
 /** MB of memory that one vCPU comes with (Lambda developer guide, "Configure Lambda function memory"). */
 const MB_PER_VCPU = 1769;
 /** A function's disk up to this is free. */
@@ -17,7 +17,7 @@ const FREE_DISK_MB = 512;
 const BYTES_PER_SECOND = 75e6;
 
 /** Functions whose time goes with the rows: theirs is taken from the chunks of real size. */
-const BY_ROWS = ['CampaignFunctionsPackPartition', VERIFY];
+const BY_ROWS = ['CampaignFunctionsPackPartition', VERIFY, 'CampaignFunctionsVerifyIdRange'];
 const BY_CHUNK = 'IntakeInspect';
 
 export interface Phases {
@@ -25,7 +25,10 @@ export interface Phases {
   readonly more: Phase;
   /** Chunks of real size. */
   readonly real: Phase;
-  /** Processor seconds of the verification of `real`, without its samples, of which a catalogue of any size has eight. */
+  /**
+   * Processor seconds of the verification of `real` in one process, without its samples, of which a catalogue of any size
+   * has eight.
+   */
   readonly verifyCpuSeconds: number;
 }
 

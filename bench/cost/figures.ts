@@ -10,7 +10,8 @@ const AIM_USD = 25;
 const told = { better: 'lower', aim: null } as const;
 
 /** What makes a table of what the sites answered; it goes with the rows, not with the calls. */
-const PACKING = /(PlanPartitions|PackPartition|FinishCatalogue|VerifyCatalogue|Deliver)$/;
+const PACKING =
+  /(PlanPartitions|PackPartition|FinishCatalogue|PlanVerification|VerifyPartition|PlanIdRanges|VerifyIdRange|VerifyCatalogue|Deliver)$/;
 const INTAKE = /^(Intake|machine Intake|operator)/;
 
 const usd = (usage: Usage) => costMicroUsd(usage) * (CHUNKS / 1e6);

@@ -3,13 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { CollectionSource } from '#adapters/collection-source.ts';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
 import { openCloud } from '#cli/context.ts';
 import { furtherNext, furtherText } from '#cli/further-text.ts';
 import { fetchDelivery } from '#cli/operations/fetch-delivery.ts';
 import { deliveriesOf } from '#cli/operations/look.ts';
 import { redeliver } from '#cli/operations/redeliver.ts';
-import { bringCollection, type RemoteOptions } from '#cli/operations/remote-collection.ts';
+import { openCollection, type RemoteOptions } from '#cli/operations/remote-collection.ts';
 import { withdrawDelivery } from '#cli/operations/withdraw-delivery.ts';
 import { answer, type OutputOptions, progress, table } from '#cli/output.ts';
 import { progressLines } from '#cli/progress-lines.ts';
@@ -137,7 +138,7 @@ export function verifyCommand(program: Command): void {
     .option('--region <name>', 'of the bucket')
     .option('--profile <name>', 'of the AWS configuration files')
     .option('--anonymous', 'without a signature, for public buckets')
-    .option('--scratch <folder>', 'where a collection from a bucket is looked at, all of it at once')
+    .option('--scratch <folder>', 'where a collection from a bucket is looked at, a partition at a time')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -147,7 +148,7 @@ export function verifyCommand(program: Command): void {
       answer(options, async () => {
         const report = place.startsWith('s3://')
           ? await verifyRemote(place, options)
-          : await verifyFolder(place, options);
+          : await verifyPlace(place, options);
         const head = `${report.collection ?? place}: ${report.sound ? 'sound' : 'NOT SOUND'}, ${report.rows} rows in ${report.leaves} partitions, ${report.files} files`;
         const findings = report.findings.map((finding) => `  ${finding.code} ${finding.where}: ${finding.sentence}`);
         const notes = report.notes.map(({ where, sentence }) => `  note on ${where}: ${sentence}`);
@@ -156,10 +157,14 @@ export function verifyCommand(program: Command): void {
     );
 }
 
-function verifyFolder(folder: string, { expectedRows }: VerifyOptions, manifestSha256?: Digest): Promise<VerifyReport> {
+function verifyPlace(
+  source: CollectionSource | string,
+  { expectedRows }: VerifyOptions,
+  manifestSha256?: Digest,
+): Promise<VerifyReport> {
   const show = progressLines(progress);
   return verifyCatalogue({
-    folder,
+    source,
     ...(expectedRows === undefined ? {} : { expectedRows }),
     ...(manifestSha256 === undefined ? {} : { manifestSha256 }),
     onProgress: ({ stage, done, total }) => show(stage, done, total),
@@ -175,9 +180,8 @@ async function verifyRemote(url: string, options: VerifyOptions): Promise<Verify
   };
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
-    const show = progressLines(progress);
-    const found = await bringCollection(url, folder, options, (done, total) => show('download', done, total));
-    return await verifyFolder(folder, options, found.manifestSha256);
+    const { source, manifestSha256 } = await openCollection(url, folder, options);
+    return await verifyPlace(source, options, manifestSha256);
   } finally {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
     await rm(folder, { recursive: true, force: true });

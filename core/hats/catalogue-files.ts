@@ -11,7 +11,7 @@ import {
   skyMapPath,
 } from '#core/hats/layout.ts';
 import { coarsen } from '#core/hats/partition.ts';
-import { INDEXED_COLUMN, type PartKind, partLeafPath } from '#core/hats/parts.ts';
+import { INDEXED_COLUMN, type PartKind, pathInDataset } from '#core/hats/parts.ts';
 import { DELIVERED_GRID } from '#core/hats/posterior.ts';
 import { type Properties, renderProperties } from '#core/hats/properties.ts';
 import { INDEX_COLUMN, INDEX_ORDER, type Pixel, pixelCount } from '#core/healpix.ts';
@@ -198,5 +198,3 @@ function bothNames(properties: Properties): readonly CatalogueFile[] {
 function coarseOrders(order: number): readonly number[] {
   return COARSE_MAP_ORDERS.filter((coarse) => coarse < order);
 }
-
-const pathInDataset = (kind: PartKind, leaf: Pixel) => partLeafPath(kind, leaf).slice('dataset/'.length);

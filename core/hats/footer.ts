@@ -85,26 +85,44 @@ export function metadataOfLeaves(
   return metadataFile(first, rows, rowGroups);
 }
 
+/** What one leaf adds to a `_metadata` file. @throws {RangeError} when its row groups name files already. */
+export function metadataOfLeaf(footer: Pick<Footer, 'rowGroups'>, path: string): Uint8Array {
+  return Buffer.concat(footer.rowGroups.map((rowGroup) => withFilePath(rowGroup.bytes, path)));
+}
+
 function metadataFile(first: Footer, rows: number, rowGroups: readonly Uint8Array[]): Uint8Array {
-  const parts: (Uint8Array | readonly number[])[] = [];
+  const sizeBytes = rowGroups.reduce((sum, part) => sum + part.length, 0);
+  const { head, tail } = metadataFrame(first, { rows, rowGroups: rowGroups.length, sizeBytes });
+  return Buffer.concat([head, ...rowGroups, tail]);
+}
+
+/** What stands before and behind the row groups of a `_metadata` file: so that one can be compared piece by piece. */
+export function metadataFrame(
+  first: Footer,
+  groups: { readonly rows: number; readonly rowGroups: number; readonly sizeBytes: number },
+): { readonly head: Uint8Array; readonly tail: Uint8Array } {
+  const head: (Uint8Array | readonly number[])[] = [MAGIC];
+  const tail: (Uint8Array | readonly number[])[] = [];
   const ids = [...first.fields.keys(), FILE.rows, FILE.rowGroups].sort((a, b) => a - b);
   for (const [index, id] of ids.entries()) {
     const previous = ids[index - 1] ?? 0;
     if (id === FILE.rows) {
-      parts.push([...encodeFieldHeader(id, previous, THRIFT_TYPE.i64), ...encodeInteger(rows)]);
+      head.push([...encodeFieldHeader(id, previous, THRIFT_TYPE.i64), ...encodeInteger(groups.rows)]);
     } else if (id === FILE.rowGroups) {
-      parts.push(encodeFieldHeader(id, previous, THRIFT_CONTAINER.list));
-      parts.push(encodeListHeader(rowGroups.length, THRIFT_CONTAINER.struct), ...rowGroups);
+      head.push(encodeFieldHeader(id, previous, THRIFT_CONTAINER.list));
+      head.push(encodeListHeader(groups.rowGroups, THRIFT_CONTAINER.struct));
     } else {
       const field = first.fields.get(id);
-      if (field) parts.push(encodeFieldHeader(id, previous, field.type), field.bytes);
+      const side = id < FILE.rowGroups ? head : tail;
+      if (field) side.push(encodeFieldHeader(id, previous, field.type), field.bytes);
     }
   }
-  parts.push([THRIFT_TYPE.stop]);
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  tail.push([THRIFT_TYPE.stop]);
+  const length = [...head, ...tail].reduce((sum, part) => sum + part.length, groups.sizeBytes - MAGIC.length);
   const trailer = new Uint8Array(4);
   new DataView(trailer.buffer).setUint32(0, length, true);
-  return Buffer.concat([MAGIC, ...parts.map((part) => Uint8Array.from(part)), trailer, MAGIC]);
+  const joined = (parts: typeof head) => Buffer.concat(parts.map((part) => Uint8Array.from(part)));
+  return { head: joined(head), tail: joined([...tail, trailer, MAGIC]) };
 }
 
 function readList<T>(cursor: ThriftCursor, read: (cursor: ThriftCursor) => T): T[] {

@@ -30,6 +30,9 @@ export const SKY_MAP = 'skymap.fits';
 /** The first row of each leaf: what hats shows of a catalogue without opening its leaves. */
 export const DATA_THUMBNAIL = 'data_thumbnail.parquet';
 
+/** Of a sky map; a full map of order 13 has 800 million pixels. */
+export const DEEPEST_MAP_ORDER = 13;
+
 export const skyMapPath = (order: number): string => `skymap.${order}.fits`;
 
 /** The number of a leaf's directory, which holds at most 10,000 pixels. */

@@ -124,9 +124,33 @@ export function leafCountsSql(path: string, order: number): string {
     WHERE ${INDEX_COLUMN} IS NOT NULL GROUP BY 1 ORDER BY 1`;
 }
 
-/** Ids that occur more than once among those whose hash falls into one of `passes` classes. */
-export function repeatedIdsSql(paths: readonly string[], pass: number, passes: number): string {
-  const inPass = passes === 1 ? 'true' : `hash(objectId) % ${passes} = ${pass}`;
-  return `SELECT objectId, count(*)::INTEGER AS times FROM ${parquetRelation(paths)} WHERE ${inPass}
+/** Rows of a run of ids at most, and gaps that end one, of the whole width. */
+const RUN = { rows: 50_000, gaps: 64 } as const;
+
+/**
+ * Where a leaf's ids are: `first`, `last` and `rows` of runs without wide gaps. Ids that begin with the number of a
+ * tract lie in few places, far from each other. A small leaf is one run.
+ */
+export function idRunsSql(path: string, rows: number): string {
+  if (rows <= RUN.rows) {
+    return `SELECT min(objectId)::VARCHAR AS first, max(objectId)::VARCHAR AS last, count(*)::DOUBLE AS rows
+      FROM ${parquetRelation([path])} WHERE objectId IS NOT NULL HAVING count(*) > 0`;
+  }
+  return `WITH ids AS (SELECT objectId::HUGEINT AS id FROM ${parquetRelation([path])} WHERE objectId IS NOT NULL),
+    marked AS (SELECT id, CASE WHEN row_number() OVER w % ${RUN.rows} = 0
+      OR id - lag(id) OVER w > (SELECT (max(id) - min(id)) // ${RUN.gaps} FROM ids) THEN 1 ELSE 0 END AS begins
+      FROM ids WINDOW w AS (ORDER BY id)),
+    numbered AS (SELECT id, sum(begins) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) AS run FROM marked)
+    SELECT min(id)::VARCHAR AS first, max(id)::VARCHAR AS last, count(*)::DOUBLE AS rows FROM numbered
+    GROUP BY run ORDER BY run`;
+}
+
+/** A condition for the ids of a range. */
+export const inRangeSql = ({ from, to }: { readonly from: string; readonly to: string | null }): string =>
+  `objectId >= ${from} AND ${to === null ? 'true' : `objectId < ${to}`}`;
+
+/** Ids that occur more than once in a table; a few suffice. */
+export function repeatedIdsSql(table: string): string {
+  return `SELECT objectId, count(*)::INTEGER AS times FROM ${quoteIdentifier(table)}
     GROUP BY objectId HAVING count(*) > 1 ORDER BY objectId LIMIT 5`;
 }

@@ -1,34 +1,15 @@
 import type { TableShape } from '#core/hats/columns.ts';
 import { directoryOf } from '#core/hats/layout.ts';
 import { insideSql } from '#core/hats/leaf.ts';
-import { inMarginSql } from '#core/hats/margin.ts';
 import { pixelCentre } from '#core/hats/neighbours.ts';
 import { hasPdfSql } from '#core/hats/posterior.ts';
 import { healpix29Sql, INDEX_COLUMN, indexRange, type Pixel } from '#core/healpix.ts';
 import { parquetRelation, quoteIdentifier } from '#core/sql.ts';
 
-/** A relation of no rows, with the columns of another one. */
-const nothingOf = (relation: string) => `(SELECT * FROM ${relation} LIMIT 0)`;
-
 /** Rows of one relation that the other lacks, both ways: one row with `missing` and `foreign`; NULL equals NULL. */
 function differenceSql(expected: string, actual: string): string {
   const count = (one: string, other: string) => `(SELECT count(*) FROM (${one} EXCEPT ALL ${other}))`;
   return `SELECT ${count(expected, actual)} AS missing, ${count(actual, expected)} AS foreign`;
-}
-
-/** Compares a partition's margin, null for none, with the rows of the catalogue that belong there. */
-export function marginDifferenceSql(
-  pixel: Pixel,
-  thresholdArcsec: number,
-  margin: string | null,
-  primaries: readonly string[],
-): string {
-  const catalogue = parquetRelation(primaries);
-  const held = margin === null ? nothingOf(catalogue) : parquetRelation([margin]);
-  return differenceSql(
-    `SELECT * FROM ${catalogue} WHERE ${inMarginSql(pixel, thresholdArcsec)}`,
-    `SELECT * FROM ${held}`,
-  );
 }
 
 /** Compares the index's part for one leaf with the leaf. */
@@ -79,10 +60,10 @@ export function posteriorCheckSql(
  * Longest distance from a pixel's centre to its corners, radians: 0.8411 at order 0, and 2^order times it grows
  * towards 0.925 (healpy, `max_pixrad`).
  */
-export const reachRadians = (order: number): number => 0.95 / 2 ** order;
+const reachRadians = (order: number): number => 0.95 / 2 ** order;
 
 /** Angle between two places, radians (haversine). */
-export function separation(
+function separation(
   a: { readonly ra: number; readonly dec: number },
   b: { readonly ra: number; readonly dec: number },
 ): number {

@@ -1,4 +1,16 @@
-import { leafPath } from '#core/hats/layout.ts';
+import {
+  COMMON_METADATA,
+  DATA_THUMBNAIL,
+  DEEPEST_MAP_ORDER,
+  leafPath,
+  METADATA,
+  PARTITION_INFO,
+  POINT_MAP,
+  PROPERTIES_NAMES,
+  pixelOfLeafPath,
+  SKY_MAP,
+  skyMapPath,
+} from '#core/hats/layout.ts';
 import { type Properties, renderProperties } from '#core/hats/properties.ts';
 import type { Pixel } from '#core/healpix.ts';
 
@@ -28,7 +40,7 @@ const INDEX_PART = /^dataset\/index\/part\.(\d{1,2})-(\d+)\.parquet$/;
 /** The part of the index that leads into one leaf, relative to the index's folder. */
 export const indexPartPath = ({ order, pixel }: Pixel): string => `${INDEX_FOLDER}/part.${order}-${pixel}.parquet`;
 
-export function pixelOfIndexPart(path: string): Pixel | null {
+function pixelOfIndexPart(path: string): Pixel | null {
   const match = INDEX_PART.exec(path);
   return match ? { order: Number(match[1]), pixel: Number(match[2]) } : null;
 }
@@ -36,6 +48,27 @@ export function pixelOfIndexPart(path: string): Pixel | null {
 /** Where a part keeps what it has for one partition, relative to its folder. */
 export const partLeafPath = (kind: PartKind, pixel: Pixel): string =>
   kind === 'index' ? indexPartPath(pixel) : leafPath(pixel);
+
+/** The same as `_metadata` names it, which lies in `dataset/`. */
+export const pathInDataset = (kind: PartKind, pixel: Pixel): string =>
+  partLeafPath(kind, pixel).slice('dataset/'.length);
+
+/** The partition of such a path; null for any other. */
+export const pixelOfPartLeaf = (kind: PartKind, path: string): Pixel | null =>
+  kind === 'index' ? pixelOfIndexPart(path) : pixelOfLeafPath(path);
+
+const ALWAYS: readonly string[] = [...PROPERTIES_NAMES, METADATA, COMMON_METADATA];
+const OF_OBJECTS: readonly string[] = [
+  ...[POINT_MAP, SKY_MAP, DATA_THUMBNAIL],
+  ...Array.from({ length: DEEPEST_MAP_ORDER + 1 }, (_, order) => skyMapPath(order)),
+];
+
+/** Whether a catalogue of this kind has such a file; `path` is relative to its folder. */
+export function belongsTo(kind: PartKind, path: string): boolean {
+  if (ALWAYS.includes(path) || pixelOfPartLeaf(kind, path) !== null) return true;
+  if (kind === 'index') return false;
+  return path === PARTITION_INFO || (kind !== 'margin' && OF_OBJECTS.includes(path));
+}
 
 /** `collection.properties`, which makes the folder of catalogues one thing to open. */
 export function collectionProperties(

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+
 /** What the verifier can find. Each code is one kind of damage; the sentence of a finding says more. */
 export const FINDING_CODES = {
   MANIFEST_MISSING: 'there is no manifest to compare with',
@@ -50,13 +52,16 @@ export const FINDING_CODES = {
 } as const;
 export type FindingCode = keyof typeof FINDING_CODES;
 
-export interface Finding {
-  readonly code: FindingCode;
+const isCode = (text: string): text is FindingCode => text in FINDING_CODES;
+
+export const findingSchema = z.strictObject({
+  code: z.string().refine(isCode),
   /** One sentence: what is wrong, with numbers. */
-  readonly sentence: string;
+  sentence: z.string(),
   /** The file, relative to the collection's folder; the empty text for the collection as a whole. */
-  readonly where: string;
-}
+  where: z.string(),
+});
+export type Finding = z.infer<typeof findingSchema>;
 
 /** What could not be judged, which says nothing against the collection. */
 export interface Note {
@@ -97,5 +102,9 @@ export class Findings {
 
   note(where: string, sentence: string): void {
     this.notes.push({ where, sentence });
+  }
+
+  addAll(findings: readonly Finding[]): void {
+    for (const { code, where, sentence } of findings) this.add(code, where, sentence);
   }
 }

@@ -30,7 +30,7 @@ export async function expectWholeTable({ report, folder, data }: DemoResult): Pr
   expect(report.chunks.quarantined.map((chunk) => chunk.name)).toEqual([data.manifest.chunks[DAMAGED]?.name]);
   expect(report.chunks.quarantined[0]?.codes).toEqual(['MANIFEST_MISMATCH']);
 
-  const verified = await verifyCatalogue({ folder, expectedRows: rows });
+  const verified = await verifyCatalogue({ source: folder, expectedRows: rows });
   expect(verified.findings).toEqual([]);
   expect(verified.notes).toEqual([]);
   expect(verified.sound).toBe(true);

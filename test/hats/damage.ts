@@ -292,3 +292,15 @@ const rows: readonly Damage[] = [
 ];
 
 export const DAMAGES: readonly Damage[] = [...onTheWay, ...frames, ...smallFiles, ...thumbnails, ...rows];
+
+/** Those that show a code for the first time. */
+export function firstOfTheirCode(damages: readonly Damage[]): ReadonlySet<Damage> {
+  const shown = new Set<FindingCode>();
+  return new Set(
+    damages.filter(({ codes }) => {
+      const known = shown.size;
+      for (const code of codes) shown.add(code);
+      return shown.size > known;
+    }),
+  );
+}

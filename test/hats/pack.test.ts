@@ -47,7 +47,7 @@ describe('the packed catalogue', () => {
     const stages = new Set<string>();
 
     const report = await verifyCatalogue({
-      folder: built.folder,
+      source: built.folder,
       expectedRows: ROWS,
       manifestSha256: built.manifestSha256,
       onProgress: ({ stage, done, total }) => done === total && stages.add(stage),
@@ -55,7 +55,7 @@ describe('the packed catalogue', () => {
 
     expect(report.findings).toEqual([]);
     expect(report).toMatchObject({ sound: true, rows: ROWS, leaves: built.leaves.length, collection: 'synthetic' });
-    expect([...stages]).toEqual(['digests', 'footers', 'rows', 'ids']);
+    expect([...stages]).toEqual(['partitions', 'ids', 'digests']);
   });
 
   test('holds every object once, in order, and the estimates that were given for it', async () => {

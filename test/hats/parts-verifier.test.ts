@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
+import { firstOfTheirCode } from './damage.ts';
+import { verifyMapped } from './mapped-verification.ts';
 import { otherWording, PART_DAMAGES } from './parts-damage.ts';
 import { patchedSky } from './patched-sky.ts';
 import {
@@ -26,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test('an intact collection with margin, index and p(z) is sound', async () => {
-  const report = await verifyCatalogue({ folder: intact.folder, manifestSha256: intact.manifestSha256 });
+  const report = await verifyCatalogue({ source: intact.folder, manifestSha256: intact.manifestSha256 });
 
   expect(report.findings).toEqual([]);
   expect(report.notes).toEqual([]);
@@ -39,7 +41,7 @@ test('a delivery of before is sound: of another wording, which the report says, 
   await sealWhole(other, { rows: intact.rows });
   await otherWording({ ...intact, folder: other });
 
-  const report = await verifyCatalogue({ folder: other });
+  const report = await verifyCatalogue({ source: other });
 
   expect(report.findings).toEqual([]);
   expect(report.sound).toBe(true);
@@ -49,15 +51,20 @@ test('a delivery of before is sound: of another wording, which the report says, 
 });
 
 describe('damage to margin, index and p(z) is found, and called by its name', () => {
-  test.each(PART_DAMAGES)('$name', async ({ damage, codes }) => {
+  const inCampaign = firstOfTheirCode(PART_DAMAGES);
+  test.each(PART_DAMAGES)('$name', async (one) => {
+    const { damage, codes } = one;
     const damaged = join(folder, 'damaged');
     await rm(damaged, { recursive: true, force: true });
     await cp(intact.folder, damaged, { recursive: true });
     await damage({ ...intact, folder: damaged });
 
-    const report = await verifyCatalogue({ folder: damaged });
+    const report = await verifyCatalogue({ source: damaged });
 
     expect([...new Set(report.findings.map(({ code }) => code))].sort()).toEqual([...codes].sort());
     for (const { sentence } of report.findings) expect(sentence).toMatch(/^.{20,300}\.$/s);
+    if (!inCampaign.has(one)) return;
+    const mapped = await verifyMapped(damaged, { rows: report.rows });
+    expect(mapped.findings).toEqual(report.findings);
   });
 });

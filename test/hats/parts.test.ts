@@ -25,7 +25,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('a collection with all its parts', () => {
   test('passes our verifier', { timeout: 60_000 }, async () => {
-    const report = await verifyCatalogue({ folder: built.folder, expectedRows: ROWS });
+    const report = await verifyCatalogue({ source: built.folder, expectedRows: ROWS });
 
     expect(report.findings).toEqual([]);
     expect(report).toMatchObject({ sound: true, rows: ROWS });
