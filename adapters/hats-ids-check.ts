@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { CollectionSource } from '#adapters/collection-source.ts';
 import { type DatabaseOptions, withDatabase } from '#adapters/duckdb.ts';
-import { divideIds } from '#core/hats/id-ranges.ts';
+import type { IdHolder } from '#core/hats/id-ranges.ts';
 import { inRangeSql, repeatedIdsSql } from '#core/hats/leaf-check.ts';
 import { partLeafPath } from '#core/hats/parts.ts';
 import { type Finding, Findings } from '#core/hats/verdict.ts';
@@ -9,17 +9,14 @@ import { footerOf, type IdRange, type Outline, type PartitionRecord } from '#cor
 import { parquetRelation } from '#core/sql.ts';
 
 /**
- * The ranges in which ids are to be compared, by where each partition says that its ids are. They are read from the
- * index, a twentieth of the leaf, where that was found to be the leaf's.
+ * Where a partition's ids are, and in which of its files; null when it has none that can be read. The index is a
+ * twentieth of the leaf, and good enough where it was found to be the leaf's.
  */
-export function idRangesOf(records: readonly PartitionRecord[]): readonly IdRange[] {
-  const holders = records.flatMap((record) => {
-    if (!record.readable) return [];
-    const indexed = footerOf(record, 'index') !== null && record.findings.index.length === 0;
-    const { order, pixel, idRuns } = record;
-    return [{ order, pixel, idRuns, kind: indexed ? ('index' as const) : ('object' as const) }];
-  });
-  return divideIds(holders);
+export function idHolder(record: PartitionRecord): IdHolder | null {
+  if (!record.readable) return null;
+  const indexed = footerOf(record, 'index') !== null && record.findings.index.length === 0;
+  const { order, pixel, idRuns } = record;
+  return { order, pixel, idRuns, kind: indexed ? 'index' : 'object' };
 }
 
 const repeatedSchema = z.array(z.object({ objectId: z.bigint(), times: z.number() }));

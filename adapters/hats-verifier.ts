@@ -1,9 +1,10 @@
 import { type CollectionSource, FolderCollection } from '#adapters/collection-source.ts';
 import { type DatabaseOptions, withDatabase } from '#adapters/duckdb.ts';
 import { concludeVerification } from '#adapters/hats-conclusion.ts';
-import { compareIds, idRangesOf } from '#adapters/hats-ids-check.ts';
+import { compareIds, idHolder } from '#adapters/hats-ids-check.ts';
 import { type OutlineOptions, outlineCollection } from '#adapters/hats-outline.ts';
 import { lookAtPartition } from '#adapters/hats-partition-check.ts';
+import { divideIds } from '#core/hats/id-ranges.ts';
 import { PartitionsBySky } from '#core/hats/margin-check.ts';
 import { PART_KINDS } from '#core/hats/parts.ts';
 import type { Finding, VerifyReport } from '#core/hats/verdict.ts';
@@ -60,7 +61,7 @@ export async function verifyCatalogue(request: VerifyRequest): Promise<VerifyRep
         }
       });
     }
-    const ranges = idRangesOf(records);
+    const ranges = divideIds(records.flatMap((record) => idHolder(record) ?? []));
     for (const [position, range] of ranges.entries()) {
       repeated.push(...(await compareIds(source, outline.folders, range, database)));
       onProgress?.({ stage: 'ids', done: position + 1, total: ranges.length });

@@ -2,17 +2,24 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type DatabaseOptions, withDatabase } from '#adapters/duckdb.ts';
 import { concludeVerification } from '#adapters/hats-conclusion.ts';
-import { compareIds, idRangesOf } from '#adapters/hats-ids-check.ts';
+import { compareIds, idHolder } from '#adapters/hats-ids-check.ts';
 import { outlineCollection } from '#adapters/hats-outline.ts';
 import { lookAtPartition } from '#adapters/hats-partition-check.ts';
 import { StoredCollection } from '#adapters/stored-collection.ts';
 import type { Catalogue } from '#core/campaign.ts';
-import { eachOf } from '#core/destination.ts';
 import { readDocument, writeDocument } from '#core/documents.ts';
 import { InvariantError } from '#core/errors.ts';
+import { divideIds, type IdHolder } from '#core/hats/id-ranges.ts';
 import { PartitionsBySky } from '#core/hats/margin-check.ts';
 import type { Finding, VerifyReport } from '#core/hats/verdict.ts';
-import { idRangeSchema, outlineSchema, type PartitionRecord, partitionRecordSchema } from '#core/hats/verification.ts';
+import {
+  type IdRange,
+  idRangeSchema,
+  outlineSchema,
+  type PartitionRecord,
+  partitionRecordSchema,
+} from '#core/hats/verification.ts';
+import { inOrder } from '#core/in-order.ts';
 import type { ObjectRef } from '#core/job.ts';
 import type { ObjectStore } from '#core/ports.ts';
 import {
@@ -36,8 +43,8 @@ export interface VerificationServices {
   readonly scratch: string;
 }
 
-/** Records that are read at a time: a survey has tens of thousands, of a few kB each. */
-const PARALLEL_RECORDS = 32;
+/** Small things that are asked for at once: a survey has tens of thousands of records, of a few kB each. */
+const AT_ONCE = 32;
 
 const engineIn = (scratch: string): DatabaseOptions => ({
   threads: 1,
@@ -89,13 +96,22 @@ export async function planIdRanges(
   { lake }: Pick<VerificationServices, 'lake'>,
 ): Promise<ObjectRef> {
   const looked = await readDocument(lake, partitions, z.array(partitionOrderSchema));
-  const ranges = idRangesOf(await readRecords(looked, lake));
   const orders: IdRangeOrder[] = [];
   const [first] = looked;
-  for (const [number, range] of first ? ranges.entries() : []) {
-    const { files, records, outline } = first ?? { files: '', records: '', outline: partitions };
-    const ref = await writeDocument(lake, `${records}ranges/${number}.json`, range);
-    orders.push({ campaign, files, records, outline, range: ref, record: `${records}ids/${number}.json` });
+  if (first) {
+    const { look: _look, ...shared } = first;
+    const holders: IdHolder[] = [];
+    for await (const record of recordsOf(looked, lake)) {
+      const holder = idHolder(record);
+      if (holder) holders.push(holder);
+    }
+    const ranges = divideIds(holders);
+    const write = async ([number, range]: [number, IdRange]): Promise<IdRangeOrder> => ({
+      ...shared,
+      range: await writeDocument(lake, `${shared.records}ranges/${number}.json`, range),
+      record: `${shared.records}ids/${number}.json`,
+    });
+    for await (const order of inOrder(ranges.entries(), AT_ONCE, write)) orders.push(order);
   }
   return await writeDocument(lake, listKey(campaign, 'ids'), orders);
 }
@@ -122,9 +138,11 @@ export async function concludeCatalogue(
 ): Promise<VerifyReport> {
   const looked = await readDocument(lake, lists.partitions, z.array(partitionOrderSchema));
   const compared = await readDocument(lake, lists.idRanges, z.array(idRangeOrderSchema));
-  const records = await readRecords(looked, lake);
+  const records: PartitionRecord[] = [];
+  for await (const record of recordsOf(looked, lake)) records.push({ ...record, idRuns: [] });
   const repeated: Finding[] = [];
-  for (const { record } of compared) repeated.push(...(await readRecord(lake, record, idRecordSchema)).findings);
+  const found = ({ record }: IdRangeOrder) => readRecord(lake, record, idRecordSchema);
+  for await (const { findings } of inOrder(compared, AT_ONCE, found)) repeated.push(...findings);
   const whole = await outlineCollection(new StoredCollection(lake, filesOf(catalogue), scratch), {
     manifestSha256: catalogue.manifest.sha256,
   });
@@ -135,15 +153,13 @@ export async function concludeCatalogue(
 }
 
 /** In the order of the list. */
-async function readRecords(
+function recordsOf(
   orders: readonly PartitionOrder[],
   lake: VerificationServices['lake'],
-): Promise<readonly PartitionRecord[]> {
-  const records: PartitionRecord[] = [];
-  await eachOf(orders.entries(), PARALLEL_RECORDS, async ([position, order]) => {
-    records[position] = await readRecord(lake, partitionRecordKey(order, order.look), partitionRecordSchema);
-  });
-  return records;
+): AsyncGenerator<PartitionRecord> {
+  return inOrder(orders, AT_ONCE, (order) =>
+    readRecord(lake, partitionRecordKey(order, order.look), partitionRecordSchema),
+  );
 }
 
 async function readRecord<T>(lake: VerificationServices['lake'], key: string, schema: z.ZodType<T>): Promise<T> {

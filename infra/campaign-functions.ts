@@ -53,12 +53,14 @@ export class CampaignFunctions extends Construct {
     this.planPartitions = this.#function('PlanPartitionsFunction', 'plan-partitions', { ...long, memoryMb: 2048 });
     this.packPartition = this.#function('PackPartitionFunction', 'pack-partition', withDisk);
     this.finishCatalogue = this.#function('FinishCatalogueFunction', 'finish-catalogue', withDisk);
+    // All lists and records of a survey pass through these (docs/performance.md).
+    const ofSurveys = { ...long, memoryMb: 4096 };
     this.verification = {
-      planVerification: this.#function('PlanVerificationFunction', 'plan-verification', { ...long, memoryMb: 2048 }),
+      planVerification: this.#function('PlanVerificationFunction', 'plan-verification', ofSurveys),
       verifyPartition: this.#function('VerifyPartitionFunction', 'verify-partition', withDisk),
-      planIdRanges: this.#function('PlanIdRangesFunction', 'plan-id-ranges', { ...long, memoryMb: 2048 }),
+      planIdRanges: this.#function('PlanIdRangesFunction', 'plan-id-ranges', ofSurveys),
       verifyIdRange: this.#function('VerifyIdRangeFunction', 'verify-id-range', withDisk),
-      verifyCatalogue: this.#function('VerifyCatalogueFunction', 'verify-catalogue', withDisk),
+      verifyCatalogue: this.#function('VerifyCatalogueFunction', 'verify-catalogue', { ...ofSurveys, diskGb: 10 }),
     };
     this.deliver = this.#function('DeliverFunction', 'deliver', long);
     this.failCampaign = this.#function('FailCampaign', 'fail-campaign');

@@ -3,14 +3,16 @@ import { type IdRange, type PartitionRecord, pixelName } from '#core/hats/verifi
 /** Ids to compare at a time. 5 million take 300 MB of the process (measured with DuckDB 1.5.5). */
 const IDS_AT_A_TIME = 5_000_000;
 
-type Holder = Pick<PartitionRecord, 'order' | 'pixel' | 'idRuns'> & Pick<IdRange['partitions'][number], 'kind'>;
+/** A partition, where its ids are, and in which of its files. */
+export type IdHolder = Pick<PartitionRecord, 'order' | 'pixel' | 'idRuns'> &
+  Pick<IdRange['partitions'][number], 'kind'>;
 
 /**
  * Divides all ids into ranges of about `most` ids, each with the partitions that have some of it: whatever is there
  * twice is there twice in one range. Ids that follow the sky, as those that begin with a tract, give ranges of a few
  * partitions each; ids without any order give ranges that every partition has to do with.
  */
-export function divideIds(holders: readonly Holder[], most = IDS_AT_A_TIME): readonly IdRange[] {
+export function divideIds(holders: readonly IdHolder[], most = IDS_AT_A_TIME): readonly IdRange[] {
   const runs = holders
     .flatMap((holder) =>
       holder.idRuns.map(({ first, last, rows }) => ({ first: BigInt(first), last: BigInt(last), rows, holder })),
