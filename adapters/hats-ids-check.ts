@@ -15,8 +15,10 @@ import { parquetRelation } from '#core/sql.ts';
 export function idHolder(record: PartitionRecord): IdHolder | null {
   if (!record.readable) return null;
   const indexed = footerOf(record, 'index') !== null && record.findings.index.length === 0;
+  const kind = indexed ? 'index' : 'object';
+  const file = record.files[kind];
   const { order, pixel, idRuns } = record;
-  return { order, pixel, idRuns, kind: indexed ? 'index' : 'object' };
+  return file ? { order, pixel, idRuns, kind, sha256: file.sha256 } : null;
 }
 
 const repeatedSchema = z.array(z.object({ objectId: z.bigint(), times: z.number() }));
@@ -34,8 +36,8 @@ export async function compareIds(
   const findings = new Findings();
   await withDatabase(options, async (database) => {
     await database.run('CREATE TEMP TABLE ids (objectId BIGINT)');
-    for (const { kind, ...pixel } of range.partitions) {
-      await source.withFile(`${folders[kind]}/${partLeafPath(kind, pixel)}`, null, ({ path }) =>
+    for (const { kind, sha256, ...pixel } of range.partitions) {
+      await source.withFile(`${folders[kind]}/${partLeafPath(kind, pixel)}`, sha256, ({ path }) =>
         // It was read before: whoever damaged it since is found by its digest, not here.
         database.run(`INSERT INTO ids SELECT objectId FROM ${parquetRelation([path])} WHERE ${inRangeSql(range)}`),
       );

@@ -5,7 +5,7 @@ const IDS_AT_A_TIME = 5_000_000;
 
 /** A partition, where its ids are, and in which of its files. */
 export type IdHolder = Pick<PartitionRecord, 'order' | 'pixel' | 'idRuns'> &
-  Pick<IdRange['partitions'][number], 'kind'>;
+  Pick<IdRange['partitions'][number], 'kind' | 'sha256'>;
 
 /**
  * Divides all ids into ranges of about `most` ids, each with the partitions that have some of it: whatever is there
@@ -29,9 +29,9 @@ export function divideIds(holders: readonly IdHolder[], most = IDS_AT_A_TIME): r
   }
   const partitions = starts.map(() => new Map<string, IdRange['partitions'][number]>());
   for (const { first, last, holder } of runs) {
-    const { order, pixel, kind } = holder;
+    const { order, pixel, kind, sha256 } = holder;
     for (let at = rangeOf(first, starts); at < starts.length && (starts[at] ?? last) <= last; at += 1) {
-      partitions[at]?.set(pixelName(holder), { order, pixel, kind });
+      partitions[at]?.set(pixelName(holder), { order, pixel, kind, sha256 });
     }
   }
   return starts.map((from, at) => ({

@@ -93,7 +93,8 @@ export const idRangeSchema = z.strictObject({
   /** The first id, and the first one beyond; null for no end. */
   from: idSchema,
   to: idSchema.nullable(),
-  partitions: z.array(z.strictObject({ ...pixelFields, kind: z.enum(['object', 'index']) })),
+  /** With the file that has them, as it was when it was looked at. */
+  partitions: z.array(z.strictObject({ ...pixelFields, kind: z.enum(['object', 'index']), sha256: digestSchema })),
 });
 export type IdRange = z.infer<typeof idRangeSchema>;
 

@@ -8,6 +8,7 @@ import { FolderCollection } from '#adapters/collection-source.ts';
 import { quoteLiteral, withDatabase } from '#adapters/duckdb.ts';
 import { compareIds } from '#adapters/hats-ids-check.ts';
 import { verifyCatalogue } from '#adapters/hats-verifier.ts';
+import { sha256 } from '#core/digest.ts';
 import { divideIds } from '#core/hats/id-ranges.ts';
 import { idRunsSql } from '#core/hats/leaf-check.ts';
 import { partLeafPath } from '#core/hats/parts.ts';
@@ -74,7 +75,7 @@ test('an id that occurs twice is found whatever the ranges that ids are compared
       const select = `SELECT i * 1000 + i // 10000 * 20000000 AS objectId FROM range(${pixel * 10}, 100000, 30) r(i) UNION ALL SELECT unnest([${ids}])`;
       await database.run(`COPY (${select} ORDER BY 1) TO ${quoteLiteral(path)} (FORMAT parquet)`);
       const idRuns = z.array(idRunSchema).parse(await database.rows(idRunsSql(path, 1_000_000)));
-      holders.push({ order: 1, pixel, idRuns, kind: 'index' as const });
+      holders.push({ order: 1, pixel, idRuns, kind: 'index' as const, sha256: sha256('unread') });
     }
     const ranges = divideIds(holders, 1500);
     expect(ranges.length).toBeGreaterThan(5);
@@ -91,7 +92,7 @@ test('ids are divided so that every id is in one range, with all partitions that
   fc.assert(
     fc.property(fc.array(runs, { maxLength: 6 }), fc.integer({ min: 1, max: 20 }), (partitions, most) => {
       const holders = partitions.map((each, pixel) => ({
-        ...{ order: 3, pixel, kind: 'object' as const },
+        ...{ order: 3, pixel, kind: 'object' as const, sha256: sha256('x') },
         idRuns: each.map(([first, width, rows]) => ({
           first: String(first),
           last: String(first + width),
