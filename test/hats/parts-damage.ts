@@ -131,6 +131,16 @@ export const PART_DAMAGES: readonly Damage[] = [
     codes: ['PART_ROWS'],
   },
   {
+    name: 'a margin in which two rows have swapped an estimate',
+    damage: rewritten(
+      'margin',
+      `* REPLACE (CASE row WHEN 5 THEN lead(bpz_z_best) OVER (ORDER BY row) WHEN 6 THEN lag(bpz_z_best) OVER (ORDER BY row)
+        ELSE bpz_z_best END AS bpz_z_best)`,
+      'ORDER BY _healpix_29, objectId',
+    ),
+    codes: ['PART_ROWS'],
+  },
+  {
     name: 'a margin out of order',
     damage: rewritten('margin', '*', 'ORDER BY _healpix_29 DESC'),
     codes: ['ROWS_UNSORTED'],
