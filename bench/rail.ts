@@ -181,6 +181,8 @@ function tell(bench: BenchRun, algorithm: string, { rows }: Options, measured: M
   lower('worker_start_seconds', start, 's');
   lower('worker_ms_per_object', (1000 * cpu) / PART_ROWS, 'ms of CPU');
   lower('worker_io_seconds_per_part', io, 's');
+  const wrote = atPartRows(({ seconds }) => seconds.write);
+  lower('worker_write_seconds_per_part', wrote, 's');
   lower('worker_compute_seconds_per_part', compute, 's');
   const peaks = measured.records.map(({ peakRssBytes }) => peakRssBytes / 2 ** 20);
   lower('worker_peak_mib', Math.max(...peaks), 'MiB', CORE_MEMORY_MIB);
