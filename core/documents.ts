@@ -34,6 +34,16 @@ export async function readDocument<T>(
   });
 }
 
+/** A JSON document by its key alone, which no digest names; null when there is none. @throws {ZodError} */
+export async function findDocument<T>(
+  store: Pick<ObjectStore, 'getBytes'>,
+  key: string,
+  schema: z.ZodType<T>,
+): Promise<T | null> {
+  const bytes = await store.getBytes(key);
+  return bytes && schema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+}
+
 export function writeDocument(
   store: Pick<ObjectStore, 'putBytes'>,
   key: string,

@@ -5,7 +5,7 @@ import type { LeafTail } from '#adapters/hats-leaf-tails.ts';
 import { writeManifest } from '#adapters/hats-manifest.ts';
 import { setCatalogue } from '#core/campaign-book.ts';
 import { sha256 } from '#core/digest.ts';
-import { readDocument } from '#core/documents.ts';
+import { findDocument, readDocument } from '#core/documents.ts';
 import { COLUMNS_DIGEST } from '#core/hats/columns.ts';
 import { felisYaml } from '#core/hats/felis.ts';
 import { ingestManifest } from '#core/hats/ingest-manifest.ts';
@@ -125,9 +125,9 @@ const AT_ONCE = 32;
 
 async function readRecords(plan: PackingPlan, { lake }: Services): Promise<readonly PackedPartition[]> {
   const records: PackedPartition[] = [];
-  const read = ({ key }: { readonly key: string }) => lake.getBytes(key);
-  for await (const bytes of inOrder(lake.list(recordPrefix(plan)), AT_ONCE, read)) {
-    if (bytes) records.push(packedPartitionSchema.parse(JSON.parse(new TextDecoder().decode(bytes))));
+  const read = ({ key }: { readonly key: string }) => findDocument(lake, key, packedPartitionSchema);
+  for await (const record of inOrder(lake.list(recordPrefix(plan)), AT_ONCE, read)) {
+    if (record) records.push(record);
   }
   return records;
 }

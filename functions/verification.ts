@@ -7,7 +7,7 @@ import { outlineCollection } from '#adapters/hats-outline.ts';
 import { lookAtPartition } from '#adapters/hats-partition-check.ts';
 import { StoredCollection } from '#adapters/stored-collection.ts';
 import type { Catalogue } from '#core/campaign.ts';
-import { readDocument, writeDocument } from '#core/documents.ts';
+import { findDocument, readDocument, writeDocument } from '#core/documents.ts';
 import { InvariantError } from '#core/errors.ts';
 import { divideIds, type IdHolder } from '#core/hats/id-ranges.ts';
 import { PartitionsBySky } from '#core/hats/margin-check.ts';
@@ -163,9 +163,9 @@ function recordsOf(
 }
 
 async function readRecord<T>(lake: VerificationServices['lake'], key: string, schema: z.ZodType<T>): Promise<T> {
-  const bytes = await lake.getBytes(key);
-  if (bytes === null) throw missing(`${key} is not there`);
-  return schema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  const record = await findDocument(lake, key, schema);
+  if (record === null) throw missing(`${key} is not there`);
+  return record;
 }
 
 function missing(what: string): InvariantError {

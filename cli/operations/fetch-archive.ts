@@ -1,9 +1,9 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { isFileOf } from '#adapters/file-digest.ts';
+import { rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { bringFile } from '#adapters/bring-file.ts';
 import { writeManifest } from '#adapters/hats-manifest.ts';
 import type { Cloud } from '#cli/context.ts';
-import { type ArchivedPart, archivedParts } from '#core/archive.ts';
+import { archivedParts } from '#core/archive.ts';
 import { readCampaign, readPlannedRelease } from '#core/campaign-book.ts';
 import { InputError } from '#core/errors.ts';
 import { MANIFEST } from '#core/hats/layout.ts';
@@ -47,7 +47,7 @@ export async function fetchArchive(
       continue;
     }
     const file = { path: `${algorithm}/${part.partId}.hdf5`, sha256: object.sha256, sizeBytes: object.sizeBytes };
-    await bring(lake, object, join(folder, file.path));
+    await bringFile(lake, object, join(folder, file.path));
     known.push(file);
     lines.push(
       [algorithm, chunk, part.index, part.partId, part.rows, part.skinny.sha256, file.path, file.sha256].join(),
@@ -64,16 +64,6 @@ export async function fetchArchive(
   const about = { release: row.release, campaign, content: "RAIL's own p(z), qp HDF5; parts.csv says of what" };
   await writeManifest(folder, { collection, rows, about, known });
   return { folder, files: known.length, sizeBytes, without };
-}
-
-async function bring(
-  lake: Pick<Cloud['lake'], 'getFile'>,
-  object: NonNullable<ArchivedPart['object']>,
-  path: string,
-): Promise<void> {
-  if (await isFileOf(path, object)) return;
-  await mkdir(dirname(path), { recursive: true });
-  await lake.getFile(object.key, path, object.sha256);
 }
 
 function missing(campaign: string, without: number): InputError {

@@ -1,6 +1,6 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { isFileOf } from '#adapters/file-digest.ts';
+import { join, resolve } from 'node:path';
+import { bringFile } from '#adapters/bring-file.ts';
 import type { Cloud } from '#cli/context.ts';
 import { deliveryKey, deliveryRowSchema } from '#core/delivery.ts';
 import { InputError } from '#core/errors.ts';
@@ -46,9 +46,7 @@ export async function fetchDelivery(
   const { files } = manifestSchema.parse(JSON.parse(new TextDecoder().decode(bytes ?? undefined)));
   let done = 0;
   for (const file of files) {
-    const path = join(folder, file.path);
-    await mkdir(dirname(path), { recursive: true });
-    if (!(await isFileOf(path, file))) await cloud.delivery.getFile(`${row.prefix}/${file.path}`, path, file.sha256);
+    await bringFile(cloud.delivery, { ...file, key: `${row.prefix}/${file.path}` }, join(folder, file.path));
     done += 1;
     onFile(done, files.length);
   }

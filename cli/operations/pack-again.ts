@@ -1,20 +1,23 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { bringFile } from '#adapters/bring-file.ts';
 import { isFileOf } from '#adapters/file-digest.ts';
 import { KeepingStore } from '#adapters/keeping-store.ts';
 import { packPartitionOf } from '#adapters/partition-packer.ts';
 import type { Cloud } from '#cli/context.ts';
 import { readCampaign } from '#core/campaign-book.ts';
 import { eachOf } from '#core/destination.ts';
-import { readDocument, readText } from '#core/documents.ts';
+import { findDocument, readDocument, readText } from '#core/documents.ts';
 import { InputError } from '#core/errors.ts';
 import { MANIFEST } from '#core/hats/layout.ts';
 import { type ManifestFile, manifestSchema } from '#core/hats/manifest.ts';
 import { PART_KINDS, partLeafPath } from '#core/hats/parts.ts';
+import { pixelName } from '#core/hats/verification.ts';
 import type { Pixel } from '#core/healpix.ts';
 import {
   filesPrefix,
+  type PackedPartition,
   type PackingPlan,
   packingPlanKey,
   packingPlanSchema,
@@ -75,18 +78,19 @@ export async function packAgain(
       brought[from] += sizeBytes;
     },
   });
-  const leaves = new Map<string, ManifestFile>();
+  const leaves = new Set<string>();
   let done = 0;
   try {
     await eachOf(orders, atOnce, async (order) => {
       const task = await readDocument(lake, order.task, partitionTaskSchema);
       const own = leavesOf(plan, task, listed);
       if (!(await areThere(folder, own))) {
-        await packPartitionOf(plan, task, { collection: folder, scratch: join(scratch, leafName(task)) }, inputs);
-        await rm(join(scratch, leafName(task)), { recursive: true });
-        await refuseOthers(folder, own);
+        const room = join(scratch, pixelName(task));
+        const packed = await packPartitionOf(plan, task, { collection: folder, scratch: room }, inputs);
+        await rm(room, { recursive: true });
+        await refuseOthers(folder, own, packed);
       }
-      for (const leaf of own) leaves.set(leaf.path, leaf);
+      for (const leaf of own) leaves.add(leaf.path);
       done += 1;
       onPartition(done, orders.length);
     });
@@ -95,9 +99,7 @@ export async function packAgain(
   }
   let copiedBytes = 0;
   for (const file of files.filter(({ path }) => !leaves.has(path))) {
-    const path = join(folder, file.path);
-    await mkdir(dirname(path), { recursive: true });
-    if (!(await isFileOf(path, file))) await lake.getFile(`${filesPrefix(plan)}${file.path}`, path, file.sha256);
+    await bringFile(lake, { ...file, key: `${filesPrefix(plan)}${file.path}` }, join(folder, file.path));
     copiedBytes += file.sizeBytes;
   }
   await writeFile(join(folder, MANIFEST), manifest);
@@ -108,22 +110,14 @@ export async function packAgain(
 
 async function readPacking(table: Cloud['table'], lake: ObjectStore, campaign: string) {
   const { catalogue } = await readCampaign(table, campaign);
-  const plan = await readOwn(lake, packingPlanKey(campaign), packingPlanSchema);
-  const orders = await readOwn(lake, partitionOrdersKey(campaign), z.array(partitionOrderSchema));
+  const plan = await findDocument(lake, packingPlanKey(campaign), packingPlanSchema);
+  const orders = await findDocument(lake, partitionOrdersKey(campaign), z.array(partitionOrderSchema));
   if (catalogue && plan && orders && plan.prefix === catalogue.prefix) return { catalogue, plan, orders };
   throw new InputError(`the campaign ${campaign} has not been packed yet`, {
     code: 'NOT_PACKED',
     hint: `Wait until it has: ponte campaign watch ${campaign}`,
   });
 }
-
-/** A document of the campaign itself, which no digest names. */
-async function readOwn<T>(lake: ObjectStore, key: string, schema: z.ZodType<T>): Promise<T | null> {
-  const bytes = await lake.getBytes(key);
-  return bytes && schema.parse(JSON.parse(new TextDecoder().decode(bytes)));
-}
-
-const leafName = ({ order, pixel }: Pixel) => `${order}-${pixel}`;
 
 /** What the manifest has for one partition; its margin only where there is one. */
 function leavesOf(plan: PackingPlan, pixel: Pixel, files: ReadonlyMap<string, ManifestFile>): readonly ManifestFile[] {
@@ -137,11 +131,11 @@ async function areThere(folder: string, files: readonly ManifestFile[]): Promise
 }
 
 /** @throws {InputError} `PACKED_DIFFERENTLY`; the file is removed then. */
-async function refuseOthers(folder: string, files: readonly ManifestFile[]): Promise<void> {
+async function refuseOthers(folder: string, files: readonly ManifestFile[], packed: PackedPartition): Promise<void> {
+  const digests = new Set(PART_KINDS.flatMap((kind) => packed[kind]?.sha256 ?? []));
   for (const file of files) {
-    const path = join(folder, file.path);
-    if (await isFileOf(path, file)) continue;
-    await rm(path, { force: true });
+    if (digests.has(file.sha256)) continue;
+    await rm(join(folder, file.path), { force: true });
     throw new InputError(`${file.path} was packed to other bytes than the campaign's manifest names`, {
       code: 'PACKED_DIFFERENTLY',
       hint: 'Use the version of Ponte that packed the campaign, or bring the table with `ponte fetch`.',
